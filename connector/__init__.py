@@ -1,0 +1,1 @@
+"""A data space connector and catalog for Green Deal data."""
