@@ -1,0 +1,1 @@
+"""The Dataspace Protocol 2025-1: messages, state machines, catalogs."""
