@@ -1,0 +1,145 @@
+"""What an operator can set: one frozen tree, read once from `connector.toml` and `GREENDEAL_…` variables.
+
+Only the program's top (`app.py`, `cli.py`, the demo) sees settings; everything below is handed plain values.
+A variable is named after the key, `GREENDEAL_` before it and `__` between the parts: `GREENDEAL_SERVER__PORT=8101`.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from connector.errors import InvalidInput
+
+FILE = "connector.toml"
+PREFIX = "GREENDEAL_"
+
+
+class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A table of the settings file; unknown keys are refused."""
+
+
+class Server(_Part):
+    """Where the connector listens and under which address others reach it."""
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    public_url: str = ""
+    """Address others use, without a slash at the end; empty: `http://host:port`."""
+
+
+class Storage(_Part):
+    """Where rows, files and projections are kept."""
+
+    database: str = ""
+    """SQLAlchemy URL; empty: SQLite in the data folder."""
+    upload_bytes: int = 4 * 1024**3
+    """Largest file that may be registered, in bytes."""
+
+
+class Outbound(_Part):
+    """What the one outbound HTTP client may reach."""
+
+    allow_http: bool = False
+    """Speak to peers without TLS."""
+    allow_loopback: bool = False
+    """Speak to peers on this machine; for tests and demonstrations."""
+    ports: tuple[int, ...] = (443,)
+    """Ports that may be called; any port where loopback is allowed."""
+
+
+class Reading(_Part):
+    """Search and SPARQL."""
+
+    open: bool = False
+    """Let anyone read `/search` and `/sparql` without an API key."""
+    sparql_workers: int = 1
+    """Processes that answer SPARQL queries."""
+    sparql_seconds: float = 10.0
+    """Longest time one query may run, in seconds."""
+
+
+class Federation(_Part):
+    """Crawling of peers' catalogs."""
+
+    crawl_seconds: int = 3600
+    """Time between two crawls of one peer, in seconds; 0: only on request."""
+
+
+class Settings(_Part):
+    """Everything an operator can set."""
+
+    participant: str
+    """IRI under which the other participants know this one, such as `did:web:weather.example`."""
+    name: str
+    """Name shown to people."""
+    description: str = ""
+    """One sentence about the catalog, for people; empty: made from the name."""
+    log_level: str = "info"
+    server: Server = Server()
+    storage: Storage = Storage()
+    outbound: Outbound = Outbound()
+    reading: Reading = Reading()
+    federation: Federation = Federation()
+    folder: Path = Path()
+    """The data folder; set by the program, not in the file."""
+
+    @property
+    def public_url(self) -> str:
+        """Address under which others reach this connector, without a slash at the end."""
+        return self.server.public_url.rstrip("/") or f"http://{self.server.host}:{self.server.port}"
+
+    @property
+    def database_url(self) -> str:
+        """SQLAlchemy URL of the database."""
+        return self.storage.database or f"sqlite:///{self.folder / 'connector.db'}"
+
+
+def load(folder: Path, environment: Mapping[str, str]) -> Settings:
+    """Read `connector.toml` in `folder`, overlaid by the variables of `environment`.
+
+    Raises:
+        InvalidInput: no file, not TOML, an unknown or ill-typed key, or a combination that is unsafe.
+    """
+    path = folder / FILE
+    if not path.is_file():
+        raise InvalidInput(
+            "There is no settings file.", where=str(path), fix=f"Run `greendeal init --data {folder} --participant …`."
+        )
+    try:
+        tree = tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise InvalidInput(f"The settings file is not TOML: {error}.", where=str(path), fix="Correct that line.") from None
+    for key, value in environment.items():
+        if key.startswith(PREFIX) and key not in NOT_SETTINGS:
+            _overlay(tree, key.removeprefix(PREFIX).lower().split("__"), value)
+    return check(tree | {"folder": str(folder.resolve())}, str(path))
+
+
+NOT_SETTINGS = frozenset({"GREENDEAL_DATA", "GREENDEAL_URL", "GREENDEAL_API_KEY"})
+"""Variables of the command itself, which are no settings of a connector."""
+
+
+def check(tree: Mapping[str, Any], where: str) -> Settings:
+    """Return the settings of `tree`, or raise InvalidInput when they are wrong or unsafe."""
+    try:
+        settings = msgspec.convert(tree, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise InvalidInput(f"A setting is wrong: {error}.", where=where, fix="See docs/reference/settings.md.") from None
+    host = urlsplit(settings.public_url).hostname or ""
+    if settings.outbound.allow_loopback and host not in {"127.0.0.1", "localhost", "::1"}:
+        raise InvalidInput(
+            f"outbound.allow_loopback is for demonstrations on one machine, but the public address is {host}.",
+            where=where,
+            fix="Remove outbound.allow_loopback, or serve on 127.0.0.1 only.",
+        )
+    return settings
+
+
+def _overlay(tree: dict[str, Any], path: list[str], value: str) -> None:
+    for part in path[:-1]:
+        tree = tree.setdefault(part, {})
+    tree[path[-1]] = value
