@@ -1,0 +1,201 @@
+"""How a connection to each of the two engines behaves, and what their errors mean to us.
+
+SQLite: write-ahead log, one writer at a time (`BEGIN IMMEDIATE`, so that a read-modify-write never fails half way),
+readers undisturbed on connections that cannot write. Threads of this process queue for the writer's seat on a lock,
+which is fair; only other processes meet SQLite's busy waiting.
+
+`synchronous=NORMAL`: a killed process loses nothing, but after a power cut the last transactions may be missing,
+because the log is written and not yet flushed. An agreement we acknowledged must survive that too. `FULL` would flush
+inside every transaction, one after the other (some 400 a second on a common disk); instead `LogFlush` flushes after
+the commit, outside the writer's seat, one flush for all who wait. The outbox's own bookkeeping does not wait: what it
+loses is repeated. PostgreSQL is run alike: `synchronous_commit` for acts, not for bookkeeping.
+"""
+
+import os
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError, StatementError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.pool import QueuePool, StaticPool
+
+from connector.errors import Busy, Conflict, InvalidInput, TooLarge
+from connector.storage.values import to_text
+
+BUSY_SECONDS: Final = 10.0
+"""How long a transaction waits for another process's before it gives up as `Busy`."""
+
+_MEMORY: Final = (None, "", ":memory:")
+_TRY_AGAIN: Final = frozenset({"40001", "40P01", "55P03", "57P01", "57P02", "57P03", "53300"})
+"""PostgreSQL: serialisation, deadlock, lock not available, shutdown (three kinds), too many connections."""
+_TOO_LARGE: Final = frozenset({"54000"})
+"""PostgreSQL: program limit exceeded, here always a key too long for an index."""
+
+
+class LogFlush:
+    """Flushes SQLite's write-ahead log to the disk, once for all threads that wait.
+
+    Opening and closing the log beside SQLite is safe: SQLite's locks are on the database and `-shm` files.
+    """
+
+    def __init__(self, database: Path) -> None:
+        self._log = database.with_name(database.name + "-wal")
+        self._turn = threading.Condition()
+        self._asked = 0
+        self._flushed = 0
+        self._flushing = False
+
+    def __call__(self) -> None:
+        """Return when everything committed before the call is on the disk."""
+        with self._turn:
+            self._asked += 1
+            mine = self._asked
+            while self._flushed < mine:
+                if self._flushing:
+                    self._turn.wait()
+                else:
+                    self._lead()
+
+    def _lead(self) -> None:
+        """Flush for everybody who asked so far, letting others queue up meanwhile."""
+        covered, self._flushing = self._asked, True
+        self._turn.release()
+        try:
+            self._flush()
+        finally:
+            self._turn.acquire()
+            self._flushing = False
+            self._turn.notify_all()
+        self._flushed = covered
+
+    def _flush(self) -> None:
+        try:
+            log = os.open(self._log, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return  # the last connection closed: SQLite has flushed the log into the database and removed it
+        try:
+            os.fsync(log)
+        finally:
+            os.close(log)
+
+
+@dataclass(frozen=True)
+class Engines:
+    """The two ways in: `writer` and `reader`, with the seat a writer takes first and the flush that makes it last."""
+
+    writer: Engine
+    reader: Engine
+    seat: AbstractContextManager[Any]
+    reader_seat: AbstractContextManager[Any]
+    flush: Callable[[], None] | None
+    url: URL
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Say which engine it is."""
+        return self.writer.dialect.name == "sqlite"
+
+    def dispose(self) -> None:
+        """Close every idle connection."""
+        self.writer.dispose()
+        self.reader.dispose()
+
+
+def open_engines(url: str) -> Engines:
+    """Return the engines for `sqlite:///file`, `sqlite://` (memory, for tests) or `postgresql://…`."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        return _sqlite(parsed)
+    if parsed.drivername in {"postgres", "postgresql", "postgresql+psycopg"}:
+        return _postgresql(parsed.set(drivername="postgresql+psycopg"))
+    raise InvalidInput(
+        f"The database {parsed.render_as_string(hide_password=True)!r} is of no kind we keep data in.",
+        fix="Give sqlite:///path/to/file or postgresql://user@host/name.",
+    )
+
+
+def _sqlite(url: URL) -> Engines:
+    if url.database in _MEMORY:
+        seat = threading.Lock()
+        engine = _sqlite_engine(url, "BEGIN IMMEDIATE", query_only=False, pool={"poolclass": StaticPool})
+        return Engines(engine, engine, seat, seat, None, url)
+    path = Path(str(url.database)).absolute()
+    url = url.set(database=str(path))
+    pool: dict[str, Any] = {"poolclass": QueuePool, "pool_timeout": BUSY_SECONDS}
+    writer = _sqlite_engine(url, "BEGIN IMMEDIATE", query_only=False, pool={**pool, "pool_size": 2})
+    reader = _sqlite_engine(url, "BEGIN", query_only=True, pool={**pool, "pool_size": 8, "max_overflow": 32})
+    return Engines(writer, reader, threading.Lock(), nullcontext(), LogFlush(path), url)
+
+
+def _sqlite_engine(url: URL, begin: str, *, query_only: bool, pool: dict[str, Any]) -> Engine:
+    engine = create_engine(
+        url, json_serializer=to_text, connect_args={"check_same_thread": False, "timeout": BUSY_SECONDS}, **pool
+    )
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _record: object) -> None:
+        connection.isolation_level = None  # transactions are begun below and not behind our back by the driver
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute("PRAGMA foreign_keys=ON")
+        if query_only:
+            connection.execute("PRAGMA query_only=ON")
+
+    @event.listens_for(engine, "begin")
+    def start(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine
+
+
+def _postgresql(url: URL) -> Engines:
+    engine = create_engine(
+        url,
+        json_serializer=to_text,
+        pool_size=8,
+        max_overflow=32,
+        pool_timeout=BUSY_SECONDS,
+        pool_pre_ping=True,  # a restarted server costs nobody a failed request
+    )
+    reader = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    return Engines(engine, reader, nullcontext(), nullcontext(), None, url)
+
+
+def refusal(error: Exception) -> Exception:
+    """Return what `error` of a database means: a `Refusal` where the asker can act on it, else the error itself."""
+    if isinstance(error, PoolTimeout):
+        return Busy("Every connection to the database is in use.", fix="Try again in a moment.")
+    if isinstance(error, UnicodeEncodeError):
+        return InvalidInput("Text contains half a character (a lone surrogate).", reasons=[str(error)])
+    if isinstance(error, DBAPIError):
+        return _driver_refusal(error)
+    # A value that could not be turned into a parameter: SQLAlchemy wraps what the column's type said.
+    wrapped = error.orig if isinstance(error, StatementError) else None
+    return wrapped if isinstance(wrapped, Exception) else error
+
+
+def _driver_refusal(error: DBAPIError) -> Exception:
+    reasons = [str(error.orig)]
+    code = getattr(error.orig, "sqlstate", None)
+    if code in _TOO_LARGE:
+        return TooLarge("An identifier is too long to be kept.", fix="Use identifiers of at most 600 characters.")
+    if isinstance(error, IntegrityError):
+        return Conflict("This contradicts what is already recorded.", reasons=reasons)
+    if isinstance(error, DataError):
+        return InvalidInput("The database cannot keep this value.", reasons=reasons)
+    if code in _TRY_AGAIN or _unreachable(error):
+        return Busy("The database is busy or does not answer.", fix="Try again in a moment.", reasons=reasons)
+    return error
+
+
+def _unreachable(error: DBAPIError) -> bool:
+    """Say whether the engine was locked by another process (SQLite) or not there (PostgreSQL)."""
+    name = getattr(error.orig, "sqlite_errorname", None)
+    if name is not None:
+        return str(name).startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
+    return isinstance(error, OperationalError) and getattr(error.orig, "sqlstate", None) is None

@@ -1,0 +1,66 @@
+"""What may stand in a column: text both engines can keep, and JSON that can be signed and sealed."""
+
+import json
+from collections.abc import Mapping
+from enum import Enum
+from typing import Any
+
+import rfc8785
+
+from connector.errors import InvalidInput
+
+
+def to_text(value: object) -> str:
+    """Return `value` as JSON text. The form is for storage; what is signed or sealed goes through `canonical`."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def canonical(value: object) -> bytes:
+    """Return the one form of a JSON value that is hashed and signed (RFC 8785).
+
+    Raises:
+        InvalidInput: it has none: a number beyond 2⁵³ or not finite, a lone surrogate, a key that is no text.
+    """
+    try:
+        return rfc8785.dumps(value)  # type: ignore[arg-type]
+    except (rfc8785.CanonicalizationError, UnicodeEncodeError, RecursionError) as error:
+        raise InvalidInput("The value has no canonical JSON form.", reasons=[str(error)]) from error
+
+
+def column(name: str, value: Any, *, is_json: bool) -> Any:
+    """Return `value` as it may be written to the column `name`.
+
+    Both engines are held to the stricter one's rules: PostgreSQL keeps no NUL in text, neither keeps lone surrogates.
+
+    Raises:
+        InvalidInput: the value cannot be kept.
+    """
+    if isinstance(value, Enum):
+        return value.value
+    if is_json and value is not None:
+        _check_text(name, _json_text(name, value))
+    elif isinstance(value, str):
+        _check_text(name, value)
+    return value
+
+
+def columns(values: Mapping[str, Any], json_names: frozenset[str]) -> dict[str, Any]:
+    """Return all `values` as they may be written."""
+    return {name: column(name, value, is_json=name in json_names) for name, value in values.items()}
+
+
+def _json_text(name: str, value: object) -> str:
+    try:
+        return to_text(value)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidInput("The value is not JSON.", where=name, reasons=[str(error)]) from error
+
+
+def _check_text(name: str, text: str) -> None:
+    if "\x00" in text:
+        raise InvalidInput("Text must not contain the character NUL.", where=name)
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise InvalidInput("Text contains half a character (a lone surrogate).", where=name) from error
