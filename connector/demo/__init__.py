@@ -1,0 +1,1 @@
+"""The demo: its story, and the small real data files it is told with."""

@@ -1,0 +1,144 @@
+"""Boxes in degrees from rectangles in any coordinate reference system. Runs in the child; pyproj does the mathematics.
+
+Corners are not enough: the northern edge of a UTM scene bulges above both of its corners, and a rotated or polar grid
+may hold a pole. So the whole border is transformed, closely spaced, and the poles are asked for by name.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import pyproj
+from pyproj.enums import TransformDirection
+from pyproj.exceptions import CRSError, ProjError
+
+from connector.formats.description import BBox, short
+from connector.formats.extent import POLE, Floats, arc, box, points_box, ring_box
+
+CRS84: Final = "OGC:CRS84"
+OGC_EPSG: Final = "http://www.opengis.net/def/crs/EPSG/0/"
+SURE: Final = 90  # how sure pyproj must be that it is this EPSG code
+EARTH_RADIUS: Final = 6_371_000.0
+EARTHLY: Final = 0.01  # relative: sphere and ellipsoids of the Earth differ by less, those of Mars and the Moon do not
+SIDE_POINTS: Final = (201, 2001)  # at least, at most, per side of the border
+INTERIOR_POINTS: Final = 200  # per axis, when most of the border is off the Earth (a full disc)
+
+
+class Rectangle(NamedTuple):
+    """The outer edges of a grid in its own CRS, and its number of cells along x and y."""
+
+    left: float
+    bottom: float
+    right: float
+    top: float
+    columns: int
+    rows: int
+
+
+def from_cf(attributes: Mapping[str, Any]) -> pyproj.CRS | None:
+    """Return the CRS of a CF grid mapping variable, None when it names none that pyproj knows."""
+    try:
+        return pyproj.CRS.from_cf(dict(attributes))
+    except (CRSError, KeyError, TypeError, ValueError):
+        return None
+
+
+def from_wkt(text: str) -> pyproj.CRS | None:
+    """Return the CRS of a WKT text, None when there is no such."""
+    try:
+        return pyproj.CRS.from_wkt(text)
+    except CRSError:
+        return None
+
+
+def epsg(crs: pyproj.CRS) -> int | None:
+    """Return the EPSG code when it is nearly certain."""
+    return crs.to_epsg(min_confidence=SURE)
+
+
+def name(crs: pyproj.CRS) -> str | None:
+    """Return the OGC IRI of a registered CRS, else its name, else a short definition of it."""
+    code = epsg(crs)
+    if code is not None:
+        return f"{OGC_EPSG}{code}"
+    known = crs.name if crs.name not in {"unknown", "undefined", "unnamed"} else None
+    return short(known or crs.to_string())
+
+
+def on_earth(crs: pyproj.CRS) -> bool:
+    """Whether the CRS measures the Earth, not another body."""
+    ellipsoid = crs.ellipsoid
+    return ellipsoid is None or abs(ellipsoid.semi_major_metre / EARTH_RADIUS - 1) < EARTHLY
+
+
+def metres_per_unit(crs: pyproj.CRS) -> float | None:
+    """Return the length of a unit of a projected CRS in metres, None for degrees."""
+    if not crs.is_projected or not crs.axis_info:
+        return None
+    return float(crs.axis_info[0].unit_conversion_factor)
+
+
+def extent(crs: pyproj.CRS, rectangle: Rectangle) -> BBox | None:
+    """Return the box in CRS84 of a rectangle in `crs`; None when nothing of it is a place on Earth."""
+    if not on_earth(crs):
+        return None
+    flat = crs.to_2d()
+    left, right = sorted((rectangle.left, rectangle.right))
+    bottom, top = sorted((rectangle.bottom, rectangle.top))  # a raster may be written south up
+    if _is_crs84_like(flat):
+        return _plain(left, bottom, right, top)
+    transformer = pyproj.Transformer.from_crs(flat, CRS84, always_xy=True)
+    xs, ys = _border(rectangle._replace(left=left, right=right, bottom=bottom, top=top))
+    lon, lat = _degrees(transformer, xs, ys)
+    usable = np.isfinite(lon) & np.isfinite(lat)
+    if usable.sum() * 2 < usable.size:
+        grid = np.meshgrid(np.linspace(left, right, INTERIOR_POINTS), np.linspace(bottom, top, INTERIOR_POINTS))
+        lon, lat = _degrees(transformer, grid[0].ravel(), grid[1].ravel())
+        found = points_box(lon, lat, "edges")
+        return None if found is None else BBox(**{**_sides(found), "basis": "edges", "approximate": True})
+    return ring_box(lon[usable], lat[usable], _poles(transformer, (left, bottom, right, top)))
+
+
+def _sides(found: BBox) -> dict[str, Any]:
+    return {"west": found.west, "south": found.south, "east": found.east, "north": found.north}
+
+
+def _is_crs84_like(crs: pyproj.CRS) -> bool:
+    """Whether its degrees are those of CRS84 already (WGS 84, in either axis order)."""
+    return crs.is_geographic and (crs.to_epsg(min_confidence=SURE) == 4326 or crs.to_authority() == ("OGC", "CRS84"))  # noqa: PLR2004 - the code of WGS 84
+
+
+def _plain(left: float, bottom: float, right: float, top: float) -> BBox | None:
+    if bottom > POLE or top < -POLE:
+        return None
+    return box(arc(left, right), (max(-POLE, bottom), min(POLE, top)), "edges")
+
+
+def _border(rectangle: Rectangle) -> tuple[Floats, Floats]:
+    """Return the border of a rectangle as a closed path, at least as closely spaced as its cells."""
+    least, most = SIDE_POINTS
+    along = np.linspace(rectangle.left, rectangle.right, min(most, max(least, 4 * rectangle.columns + 1)))
+    up = np.linspace(rectangle.bottom, rectangle.top, min(most, max(least, 4 * rectangle.rows + 1)))
+    xs = [along, np.full(up.size, rectangle.right), along[::-1], np.full(up.size, rectangle.left)]
+    ys = [np.full(along.size, rectangle.bottom), up, np.full(along.size, rectangle.top), up[::-1]]
+    return np.concatenate(xs), np.concatenate(ys)
+
+
+def _degrees(transformer: pyproj.Transformer, xs: Floats, ys: Floats) -> tuple[Floats, Floats]:
+    lon, lat = transformer.transform(xs, ys, errcheck=False)
+    return np.asarray(lon, dtype=np.float64), np.asarray(lat, dtype=np.float64)
+
+
+def _poles(transformer: pyproj.Transformer, sides: tuple[float, float, float, float]) -> list[float]:
+    """Return the poles that lie inside the rectangle and come back from there."""
+    left, bottom, right, top = sides
+    found = []
+    for pole in (POLE, -POLE):
+        try:
+            x, y = transformer.transform(0.0, pole, direction=TransformDirection.INVERSE)
+            back = transformer.transform(x, y)[1] if np.isfinite([x, y]).all() else 0.0
+        except ProjError:
+            continue
+        if left < x < right and bottom < y < top and abs(back - pole) < 1e-6:  # noqa: PLR2004 - degrees
+            found.append(pole)
+    return found

@@ -1,0 +1,242 @@
+"""What a file says about itself: plain values that cross the pipe from the reading process as JSON.
+
+`Facts` is what a reader finds, `Description` adds what is true of any file (size, checksum, format). Nothing here
+is a draft of a catalogue record yet: `capabilities/datasets` turns a description into one. Strings are length-capped
+because they come from strangers; the caps are checked again when the parent process decodes them.
+"""
+
+import math
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+Short = Annotated[str, Meta(max_length=400)]
+Text = Annotated[str, Meta(max_length=4_000)]
+Count = Annotated[int, Meta(ge=0)]
+
+TEXT_LENGTH = 4_000
+SHORT_LENGTH = 400
+POLE = 90.0
+HALF_TURN = 180.0
+
+
+class Limits(Struct, frozen=True, kw_only=True):
+    """What one reading may cost. Bytes, seconds and counts."""
+
+    file_bytes: int = 256 << 30
+    memory_bytes: int = 3 << 30
+    cpu_seconds: int = 20
+    wall_seconds: float = 60.0
+    wait_seconds: float = 30.0
+    open_files: int = 64
+    answer_bytes: int = 1 << 20
+    coordinate_values: int = 5_000_000
+    messages: int = 5_000
+    objects: int = 20_000
+
+
+class BBox(Struct, frozen=True, kw_only=True):
+    """A box in OGC:CRS84 degrees; `west > east` means that it crosses 180 degrees.
+
+    `basis` says where it comes from: `bounds` (cell bounds in the file), `midpoints` (half a cell around the outer
+    cell centres), `edges` (cell edges of a projected grid or raster), `points` (the positions themselves).
+    """
+
+    west: float
+    south: float
+    east: float
+    north: float
+    basis: Literal["bounds", "midpoints", "edges", "points"]
+    approximate: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse a box that is no place on Earth."""
+        if not all(math.isfinite(value) for value in (self.west, self.south, self.east, self.north)):
+            raise ValueError("a box has a corner that is not a number")
+        if not (-HALF_TURN <= self.west <= HALF_TURN and -HALF_TURN <= self.east <= HALF_TURN):
+            raise ValueError("a longitude lies outside -180..180")
+        if not -POLE <= self.south <= self.north <= POLE:
+            raise ValueError("the latitudes are not -90 <= south <= north <= 90")
+
+    @property
+    def crosses_antimeridian(self) -> bool:
+        """Whether the box runs across 180 degrees."""
+        return self.west > self.east
+
+
+class Period(Struct, frozen=True, kw_only=True):
+    """The time the data are about.
+
+    `begin` and `end` are ISO 8601 text in the proleptic Gregorian calendar that fits `xsd:date` or `xsd:dateTime`
+    (30 February of a 360-day year is clamped); `first` and `last` are the outer time stamps as the file has them, in
+    its own `calendar`. `basis`: `bounds` (time bounds in the file), `coordinate` (the time stamps), `derived`
+    (widened by half a step, since the values are means), `attribute` (global attributes only).
+    """
+
+    begin: Short
+    end: Short
+    first: Short
+    last: Short
+    count: Count | None = None
+    calendar: Short = "standard"
+    variable: Short | None = None
+    basis: Literal["bounds", "coordinate", "derived", "attribute"] = "coordinate"
+
+
+class Variable(Struct, frozen=True, kw_only=True):
+    """One measured quantity: a NetCDF variable, a GRIB parameter or a raster band."""
+
+    name: Short
+    standard_name: Short | None = None
+    long_name: Short | None = None
+    unit: Short | None = None
+    dtype: Short | None = None
+    shape: tuple[int, ...] = ()
+    level: Short | None = None
+
+
+class Dimension(Struct, frozen=True, kw_only=True):
+    """One axis of the data, or one component of an SDMX structure; `values` holds at most 200 distinct codes."""
+
+    name: Short
+    role: Literal["dimension", "time", "attribute", "measure"] = "dimension"
+    size: Count | None = None
+    values: tuple[Short, ...] = ()
+    inferred: bool = False
+
+
+class Grid(Struct, frozen=True, kw_only=True):
+    """The horizontal grid of a model field; `resolution` is (x, y) in degrees, or in metres when projected."""
+
+    kind: Short
+    bbox: BBox | None = None
+    size: tuple[int, ...] = ()
+    resolution: tuple[float, float] | None = None
+
+
+class Raster(Struct, frozen=True, kw_only=True):
+    """The make of a GeoTIFF; `resolution` is (x, y) in units of its CRS, `stamp` the TIFF's own processing date."""
+
+    width: int
+    height: int
+    bands: int
+    dtype: Short
+    cloud_optimised: bool
+    nodata: Short | None = None
+    overviews: tuple[int, ...] = ()
+    resolution: tuple[float, float] | None = None
+    stamp: Short | None = None
+
+
+class Messages(Struct, frozen=True, kw_only=True):
+    """The make of a GRIB file; `reference` is the (earliest, latest) analysis or start time."""
+
+    count: int
+    edition: tuple[int, ...]
+    centres: tuple[Short, ...]
+    reference: tuple[Short, Short] | None = None
+    kinds: tuple[Short, ...] = ()
+    members: Count = 0
+
+
+class Statistics(Struct, frozen=True, kw_only=True):
+    """The make of an SDMX message."""
+
+    message: Short
+    dataflow: Short | None = None
+    series: Count = 0
+    observations: Count = 0
+    dataflows: tuple[Short, ...] = ()
+    data_structures: tuple[Short, ...] = ()
+    codelists: tuple[Short, ...] = ()
+
+
+class Facts(Struct, frozen=True, kw_only=True):
+    """What a reader found in a file.
+
+    `format` is the exact kind with its version (`GRIB2`, `NetCDF-4 classic`); `media_type` and `file_type` are set
+    only when the reader knows better than its `Format`. `crs` is an OGC IRI where the system is registered, else its
+    name. `notes` are findings for the provider in whole sentences.
+    """
+
+    format: Short
+    media_type: Short | None = None
+    file_type: Short | None = None
+    title: Text | None = None
+    description: Text | None = None
+    licence: Text | None = None
+    creator: Text | None = None
+    publisher: Text | None = None
+    identifier: Short | None = None
+    modified: Short | None = None
+    frequency: Short | None = None
+    conforms_to: Short | None = None
+    keywords: tuple[Short, ...] = ()
+    bbox: BBox | None = None
+    period: Period | None = None
+    crs: Short | None = None
+    epsg: Count | None = None
+    spatial_resolution_degrees: float | None = None
+    spatial_resolution_metres: float | None = None
+    temporal_resolution: Short | None = None
+    variables: tuple[Variable, ...] = ()
+    dimensions: tuple[Dimension, ...] = ()
+    grids: tuple[Grid, ...] = ()
+    raster: Raster | None = None
+    messages: Messages | None = None
+    statistics: Statistics | None = None
+    notes: tuple[Text, ...] = ()
+
+
+class Description(Facts, frozen=True, kw_only=True):
+    """Facts plus what is true of the file itself.
+
+    `kind` is the name of the `Format` that read it, `sha256` lower-case hexadecimal, `file_type` the IRI of the EU
+    file type authority table (None where that table has no entry, as for GRIB).
+    """
+
+    kind: Short
+    media_type: Short
+    byte_size: Count
+    sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+
+
+def describe_file(facts: Facts, *, kind: str, media_type: str, file_type: str | None, size: int, sha256: str) -> Description:
+    """Join what the reader found with what is true of the file; the reader's own media and file type win."""
+    found = {name: getattr(facts, name) for name in facts.__struct_fields__}
+    found["media_type"] = facts.media_type or media_type
+    found["file_type"] = facts.file_type or file_type
+    return Description(**found, kind=kind, byte_size=size, sha256=sha256)
+
+
+def clean(value: object, length: int = TEXT_LENGTH) -> str | None:
+    """Return foreign text fit for a record: one line's worth of printable characters, at most `length`; else None."""
+    if value is None:
+        return None
+    text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+    text = "".join(char if char.isprintable() else " " for char in text[: 4 * length])
+    text = " ".join(text.split())
+    return (text if len(text) <= length else text[: length - 1] + "…") or None
+
+
+def short(value: object) -> str | None:
+    """Return `clean` text of at most 400 characters."""
+    return clean(value, SHORT_LENGTH)
+
+
+__all__ = [
+    "BBox",
+    "Description",
+    "Dimension",
+    "Facts",
+    "Grid",
+    "Limits",
+    "Messages",
+    "Period",
+    "Raster",
+    "Statistics",
+    "Variable",
+    "clean",
+    "describe_file",
+    "short",
+]

@@ -1,0 +1,206 @@
+"""Boxes from coordinates, without a library of shapes: longitudes on a circle, latitudes on a line.
+
+House rule of this file: a longitude is an angle. It has no order of its own, only an arc has one (from west to east),
+and `west > east` is the arc across 180 degrees. `(-180, 180)` is the whole circle and the only arc that may hold more
+than its two ends say. Latitudes are clipped to the poles, for half a cell beyond a pole is nothing.
+"""
+
+from collections.abc import Iterable
+from typing import Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from connector.formats.description import BBox
+
+Floats = npt.NDArray[np.float64]
+Arc = tuple[float, float]
+Basis = Literal["bounds", "midpoints", "edges", "points"]
+
+TURN: Final = 360.0
+HALF: Final = 180.0
+POLE: Final = 90.0
+GLOBE: Final[Arc] = (-HALF, HALF)
+ROUNDING: Final = 1e-6  # degrees: float32 axes miss their multiples by about as much
+CLOSE: Final = 1e-3  # of a step: how exactly a ring must close to count as the globe
+
+
+def normalise(longitude: float) -> float:
+    """Return the same meridian in -180 <= longitude < 180."""
+    turned = (longitude + HALF) % TURN - HALF
+    return turned if turned < HALF else -HALF  # the float modulo may round up to a full turn
+
+
+def arc(west: float, east: float, step: float = 0.0) -> Arc:
+    """Return the arc from `west` eastwards to `east >= west` (degrees, any turn), the globe when it closes.
+
+    `step` is the size of a cell: an arc that misses the full turn by a thousandth of it is closed.
+    """
+    if east - west >= TURN - max(ROUNDING, CLOSE * step):
+        return GLOBE
+    first, last = normalise(west), normalise(east)
+    # 180 as an eastern end is 180, not -180: otherwise an arc that ends there would seem to cross.
+    return first, (HALF if last == -HALF and east > west else last)
+
+
+def smallest_arc(longitudes: Floats) -> tuple[float, float]:
+    """Return (west, span) of the smallest arc that holds every longitude, west in -180..180, span in 0..360.
+
+    The largest gap between neighbours on the circle is what lies outside.
+    """
+    turned = np.unique((longitudes + HALF) % TURN - HALF)
+    gaps = np.diff(turned, append=turned[0] + TURN)
+    widest = int(np.argmax(gaps))
+    return float(turned[(widest + 1) % turned.size]), float(max(0.0, TURN - gaps[widest]))
+
+
+def step_of(values: Floats) -> float:
+    """Return the usual distance between neighbours (the lower median, so that one gap does not count); 0 for one."""
+    if values.size < 2:  # noqa: PLR2004 - a distance has two ends
+        return 0.0
+    steps = np.sort(np.abs(np.diff(values)))
+    return float(steps[(steps.size - 1) // 2])
+
+
+def finite(values: npt.ArrayLike) -> Floats:
+    """Return the finite values as a flat array of float64; masked values are left out."""
+    filled = np.ma.filled(np.ma.asarray(values, dtype=np.float64), np.nan).ravel()
+    return np.asarray(filled[np.isfinite(filled)], dtype=np.float64)
+
+
+def longitude_arc(centres: Floats, bounds: Floats | None = None) -> Arc:
+    """Return the arc of a rectilinear longitude axis, in the order of the axis.
+
+    Args:
+        centres: cell centres in degrees, in any turn, ascending or descending; an axis that wraps is recognised by
+            a step twice as large as usual.
+        bounds: the two edges of each cell (n, 2); half a step around the outer centres is taken without them.
+    """
+    west, east, step = _axis_ends(centres)
+    if bounds is None or bounds.shape != (centres.size, 2):
+        return arc(west - step / 2, east + step / 2, step)
+    return arc(west - _reach(centres, bounds, west)[0], east + _reach(centres, bounds, east)[1], step)
+
+
+def _axis_ends(centres: Floats) -> tuple[float, float, float]:
+    """Return (west centre, east centre >= west, step) of a longitude axis."""
+    steps = np.diff(centres)
+    step = step_of(centres)
+    one_way = bool(np.all(steps > 0) or np.all(steps < 0))
+    if one_way and float(np.max(np.abs(steps), initial=0.0)) <= 2 * step:
+        return float(centres.min()), float(centres.max()), step
+    west, span = smallest_arc(centres)
+    from_west = np.sort((centres - west + ROUNDING) % TURN)
+    return west, west + span, step_of(from_west)
+
+
+def _reach(centres: Floats, bounds: Floats, end: float) -> Arc:
+    """Return how far the cell whose centre is `end` (in any turn) reaches to its west and to its east."""
+    index = int(np.argmin(np.abs((centres - end + HALF) % TURN - HALF)))
+    low, high = sorted((float(bounds[index, 0]), float(bounds[index, 1])))
+    if high - low > HALF and centres.size > 1:  # written as 359..1: the cell lies across the meridian where it wraps
+        low, high = high, low + TURN
+    to_west = normalise(float(centres[index]) - low)
+    width = high - low
+    return (to_west, width - to_west) if 0.0 <= to_west <= width else (width / 2, width / 2)
+
+
+def latitude_span(centres: Floats, bounds: Floats | None = None) -> tuple[float, float]:
+    """Return (south, north) of a rectilinear latitude axis: the bounds, else half a step around; clipped at 90."""
+    if bounds is not None and bounds.size:
+        low, high = float(bounds.min()), float(bounds.max())
+    else:
+        half = step_of(centres) / 2
+        low, high = float(centres.min()) - half, float(centres.max()) + half
+    return max(-POLE, low), min(POLE, high)
+
+
+def box(longitudes: Arc, latitudes: tuple[float, float], basis: Basis, *, approximate: bool = False) -> BBox:
+    """Return the box of an arc and a span."""
+    south, north = latitudes
+    return BBox(
+        west=longitudes[0],
+        south=float(min(POLE, max(-POLE, south))),
+        east=longitudes[1],
+        north=float(max(-POLE, min(POLE, north))),
+        basis=basis,
+        approximate=approximate,
+    )
+
+
+def points_box(longitudes: Floats, latitudes: Floats, basis: Basis = "points") -> BBox | None:
+    """Return the smallest box around positions in any order, or None without a single one."""
+    usable = np.isfinite(longitudes) & np.isfinite(latitudes) & (np.abs(latitudes) <= POLE + ROUNDING)
+    if not usable.any():
+        return None
+    west, span = smallest_arc(longitudes[usable].ravel())
+    return box(arc(west, west + span), (float(latitudes[usable].min()), float(latitudes[usable].max())), basis)
+
+
+def curvilinear_box(longitudes: Floats, latitudes: Floats, basis: Basis = "points") -> BBox | None:
+    """Return the box of a two-dimensional grid of positions (rows, columns); a pole inside it opens the circle."""
+    whole = points_box(longitudes, latitudes, basis)
+    if whole is None or longitudes.ndim != 2 or min(longitudes.shape) < 2:  # noqa: PLR2004 - a grid has two axes
+        return whole
+    pole = pole_inside(rim(longitudes), rim(latitudes))
+    if pole is None:
+        return whole
+    return box(GLOBE, (min(whole.south, pole), max(whole.north, pole)), basis)
+
+
+def rim(grid: Floats) -> Floats:
+    """Return the outermost cells of a grid, once around."""
+    return np.concatenate([grid[0, :], grid[1:, -1], grid[-1, -2::-1], grid[-2:0:-1, 0]])
+
+
+def unwrap(longitudes: Floats) -> Floats:
+    """Return a path's longitudes without jumps: each step is taken the short way round."""
+    steps = (np.diff(longitudes) + HALF) % TURN - HALF
+    return np.asarray(longitudes[0] + np.concatenate([[0.0], np.cumsum(steps)]), dtype=np.float64)
+
+
+def pole_inside(longitudes: Floats, latitudes: Floats) -> float | None:
+    """Return the pole (90 or -90) that a closed path runs around, or None.
+
+    A path around a pole passes all meridians once, so its turns add up to 360 degrees; a path on one side of it does
+    not. Which pole is decided by the half of the globe the path is in.
+    """
+    usable = np.isfinite(longitudes) & np.isfinite(latitudes)
+    path = longitudes[usable]
+    if path.size < 3:  # noqa: PLR2004 - fewer do not enclose anything
+        return None
+    turns = unwrap(np.append(path, path[0]))
+    if abs(turns[-1] - turns[0]) < HALF:
+        return None
+    return POLE if float(latitudes[usable].mean()) > 0 else -POLE
+
+
+def ring_box(longitudes: Floats, latitudes: Floats, poles: Iterable[float] = (), *, approximate: bool = False) -> BBox:
+    """Return the box inside a closed path of positions that follow each other closely (a transformed border).
+
+    Args:
+        longitudes: degrees, at least one.
+        latitudes: degrees.
+        poles: latitudes of the poles known to lie inside.
+        approximate: passed on to the box.
+    """
+    inside = set(poles)
+    found = pole_inside(longitudes, latitudes)
+    if found is not None:
+        inside.add(found)
+    south, north = min([float(latitudes.min()), *inside]), max([float(latitudes.max()), *inside])
+    if inside:
+        return box(GLOBE, (south, north), "edges", approximate=approximate)
+    path = unwrap(longitudes)
+    return box(arc(float(path.min()), float(path.max())), (south, north), "edges", approximate=approximate)
+
+
+def degrees_apart(one: BBox, other: BBox) -> float:
+    """Return the largest distance between the sides of two boxes, in degrees; longitudes the short way round."""
+    sides = [abs(one.south - other.south), abs(one.north - other.north)]
+    span, other_span = ((each.east - each.west) % TURN or TURN for each in (one, other))
+    if max(span, other_span) >= TURN - ROUNDING:
+        sides.append(abs(span - other_span))
+    else:
+        sides += [abs(normalise(one.west - other.west)), abs(normalise(one.east - other.east))]
+    return max(sides)

@@ -1,0 +1,233 @@
+"""The `Format` contract and the formats that are built in. Nothing here imports a reader: that is the child's work.
+
+A third party adds a format by naming an object that keeps the contract in the entry point group `connector.formats`:
+
+    [project.entry-points."connector.formats"]
+    odim = "weatherradar.formats:ODIM"
+
+Loading that object must be cheap and must not import the library that does the reading; `describe` may, for it runs
+only in the child process.
+"""
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Final, Protocol, runtime_checkable
+
+from connector.errors import InvalidInput
+from connector.formats.description import Facts, Limits
+
+GROUP: Final = "connector.formats"
+FILE_TYPES: Final = "http://publications.europa.eu/resource/authority/file-type/"
+HEAD_BYTES: Final = 4096
+GRIB_SEARCH: Final = 200  # a GTS bulletin header may stand before the message
+TIFF_MAGIC: Final = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+NETCDF_MAGIC: Final = (b"CDF\x01", b"CDF\x02", b"CDF\x05", b"\x89HDF\r\n\x1a\n")
+SDMX_NAMESPACE: Final = b"sdmx.org/resources/sdmxml/schemas"
+
+
+@runtime_checkable
+class Format(Protocol):
+    """A kind of file that can be described.
+
+    `media_type` and `file_type` (a code of the EU file type table, or None) hold unless the reader says otherwise.
+    `title` is how a person calls the format and `suffixes` the lower-case endings it goes by.
+    """
+
+    name: str
+    title: str
+    media_type: str
+    file_type: str | None
+    suffixes: tuple[str, ...]
+
+    def matches(self, head: bytes, filename: str) -> bool:
+        """Whether a file that begins with `head` (up to 4096 bytes) is of this format. Runs in the parent."""
+        ...
+
+    def describe(self, path: Path, limits: Limits) -> Facts:
+        """Read the file at `path`, which lies alone in its folder. Runs in the child, under rlimits.
+
+        Raises:
+            InvalidInput: the file is broken, incomplete, or reaches outside itself.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltIn:
+    """A format whose reader is the function `read(path, limits)` of a module of this package."""
+
+    name: str
+    title: str
+    media_type: str
+    file_type: str | None
+    suffixes: tuple[str, ...]
+    reader: str
+    packages: tuple[str, ...]
+    extra: str
+    begins: Callable[[bytes], bool]
+
+    def matches(self, head: bytes, filename: str) -> bool:  # noqa: ARG002 - the contract offers the name to plug-ins
+        """Whether the magic bytes are this format's."""
+        return self.begins(head)
+
+    def describe(self, path: Path, limits: Limits) -> Facts:
+        """Import the reader and let it read.
+
+        Raises:
+            InvalidInput: the extra that holds the reader is not installed, or the reader refuses the file.
+        """
+        try:
+            module = importlib.import_module(self.reader)
+        except ModuleNotFoundError as missing:
+            if (missing.name or "").partition(".")[0] not in self.packages:
+                raise
+            raise InvalidInput(
+                f"Install the `{self.extra}` extra to read {self.title}.",
+                fix=f"pip install 'greendeal-connector[{self.extra}]'",
+            ) from missing
+        facts: Facts = module.read(path, limits)
+        return facts
+
+
+def _grib(head: bytes) -> bool:
+    return b"GRIB" in head[: GRIB_SEARCH + 4]
+
+
+def _sdmx_xml(head: bytes) -> bool:
+    # UTF-16 keeps the ASCII letters with a zero byte beside each; dropping the zeros is enough to recognise them.
+    text = head.replace(b"\0", b"")
+    return b"<" in text[:64] and SDMX_NAMESPACE in text
+
+
+def _sdmx_csv(head: bytes) -> bool:
+    first = head.removeprefix(b"\xef\xbb\xbf").lstrip(b'"')
+    if not first.startswith((b"DATAFLOW", b"STRUCTURE")):
+        return False
+    line = first.partition(b"\n")[0]
+    return b"OBS_VALUE" in line or b"TIME_PERIOD" in line or b"STRUCTURE_ID" in line
+
+
+BUILT_IN: Final[tuple[Format, ...]] = (
+    BuiltIn(
+        name="netcdf",
+        title="NetCDF",
+        media_type="application/x-netcdf",
+        file_type="NETCDF",
+        suffixes=(".nc", ".nc3", ".nc4", ".cdf"),
+        reader="connector.formats.netcdf",
+        packages=("netCDF4", "cftime", "h5py", "numpy"),
+        extra="climate",
+        begins=lambda head: head.startswith(NETCDF_MAGIC),
+    ),
+    BuiltIn(
+        name="grib",
+        title="GRIB",
+        media_type="application/x-grib",
+        file_type=None,
+        suffixes=(".grib", ".grib1", ".grib2", ".grb", ".grb2"),
+        reader="connector.formats.grib",
+        packages=("eccodes", "gribapi", "numpy"),
+        extra="meteo",
+        begins=_grib,
+    ),
+    BuiltIn(
+        name="geotiff",
+        title="GeoTIFF",
+        media_type="image/tiff; application=geotiff",
+        file_type="GEOTIFF",
+        suffixes=(".tif", ".tiff", ".gtiff"),
+        reader="connector.formats.cog",
+        packages=("rasterio", "numpy"),
+        extra="eo",
+        begins=lambda head: head.startswith(TIFF_MAGIC),
+    ),
+    BuiltIn(
+        name="sdmx-ml",
+        title="SDMX-ML",
+        media_type="application/xml",
+        file_type="SDMX",
+        suffixes=(),
+        reader="connector.formats.sdmx",
+        packages=("lxml",),
+        extra="server",
+        begins=_sdmx_xml,
+    ),
+    BuiltIn(
+        name="sdmx-csv",
+        title="SDMX-CSV",
+        media_type="text/csv",
+        file_type="CSV",
+        suffixes=(),
+        reader="connector.formats.sdmx_csv",
+        packages=(),
+        extra="server",
+        begins=_sdmx_csv,
+    ),
+)
+
+
+@cache
+def plug_ins() -> tuple[Format, ...]:
+    """Return the formats third parties added, by the name of their entry point.
+
+    Raises:
+        TypeError: an entry point does not keep the `Format` contract; the message names it.
+    """
+    found = []
+    for point in sorted(entry_points(group=GROUP), key=lambda each: each.name):
+        value = point.load()
+        if not isinstance(value, Format):
+            raise TypeError(f"The entry point {point.name!r} of group {GROUP!r} is no Format: {point.value}.")
+        found.append(value)
+    return tuple(found)
+
+
+def formats() -> tuple[Format, ...]:
+    """Return every format that can be read, the built-in ones first."""
+    return BUILT_IN + plug_ins()
+
+
+def by_name(name: str) -> Format:
+    """Return the format called `name`; plug-ins are looked up only when it is not built in.
+
+    Raises:
+        LookupError: there is none.
+    """
+    for each in BUILT_IN:
+        if each.name == name:
+            return each
+    for each in plug_ins():
+        if each.name == name:
+            return each
+    raise LookupError(name)
+
+
+def detect(head: bytes, filename: str) -> Format:
+    """Return the format of a file that begins with `head` and is called `filename`: content first, name second.
+
+    Raises:
+        InvalidInput: neither says anything we can read; the mend lists what we can.
+    """
+    known = formats()
+    for each in known:
+        if each.matches(head, filename):
+            return each
+    suffix = Path(filename).suffix.lower()
+    for each in known:
+        if suffix and suffix in each.suffixes:
+            return each
+    supported = ", ".join(each.title for each in known)
+    raise InvalidInput(
+        "The format of this file is not known: neither its first bytes nor its name are those of a format we read.",
+        where=filename,
+        fix=f"Supported formats: {supported}. Describe other files by hand.",
+    )
+
+
+def file_type_iri(code: str | None) -> str | None:
+    """Return the IRI of an EU file type code."""
+    return None if code is None else FILE_TYPES + code
