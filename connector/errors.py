@@ -77,4 +77,22 @@ class Busy(Refusal):
 
 
 class PeerFailed(Refusal):
-    """Another connector or server did not do its part."""
+    """Another connector or server did not do its part.
+
+    `retryable` tells whether the same request may succeed later; `status` and `body` are what the other side
+    answered, where it answered at all.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        retryable: bool = True,
+        status: int | None = None,
+        body: bytes = b"",
+        fix: str | None = None,
+    ) -> None:
+        super().__init__(message, fix=fix)
+        self.retryable = retryable
+        self.status = status
+        self.body = body

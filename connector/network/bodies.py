@@ -1,0 +1,94 @@
+"""Reading the body of an answer: never more than allowed, whatever it was packed with."""
+
+import zlib
+from collections.abc import AsyncIterator
+from typing import Final
+
+import aiohttp
+
+from connector.errors import PeerFailed
+
+ERROR_BYTES: Final = 64 * 1024
+"""How much of a refusal's body is kept while streaming."""
+CHUNK: Final = 64 * 1024
+RATIO: Final = 100
+"""Decoded bytes per received byte above which a compressed body is a bomb (real data stays below 20)."""
+RATIO_FREE: Final = 1024 * 1024
+"""Decoded bytes below which the ratio is not looked at: a short page of blanks is no attack."""
+MEMBER_BYTES: Final = 512
+"""Least mean size of the members of a gzip stream; each member costs a decoder."""
+
+
+async def decoded(answer: aiohttp.ClientResponse, limit: int) -> AsyncIterator[bytes]:
+    """Yield the body of `answer`, unpacked, in pieces of at most 64 KiB, and at most `limit` bytes of it."""
+    coding = answer.headers.get("Content-Encoding", "identity").lower()
+    length = answer.content_length
+    host = answer.url.host
+    if coding not in {"identity", "", "gzip", "x-gzip"}:
+        raise PeerFailed(f"{host} compresses its answer in a way it was not asked for.", retryable=False)
+    too_large = PeerFailed(f"{host} sends more than the {limit} bytes allowed here.", retryable=False)
+    if length is not None and length > limit and answer.method != "HEAD":
+        raise too_large
+    gunzip = _Gunzip(str(host)) if coding in {"gzip", "x-gzip"} else None
+    total = 0
+    async for received in answer.content.iter_chunked(CHUNK):
+        for piece in gunzip.feed(received) if gunzip else (received,):
+            total += len(piece)
+            if total > limit:
+                raise too_large
+            yield piece
+    if gunzip:
+        gunzip.finish()
+
+
+class _Gunzip:
+    """Unpacks a gzip stream (RFC 1952) piece by piece, and stops when it turns out to be a bomb."""
+
+    def __init__(self, host: str) -> None:
+        self._host = host
+        self._decoder = self._fresh()
+        self._members = 1
+        self._received = 0
+        self._total = 0
+
+    @staticmethod
+    def _fresh() -> "zlib._Decompress":
+        return zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Return what `data` unpacks to, in pieces of at most 64 KiB."""
+        self._received += len(data)
+        pieces = []
+        try:
+            while data:
+                if self._decoder.eof:
+                    self._decoder = self._fresh()
+                    self._members += 1
+                piece = self._decoder.decompress(data, CHUNK)
+                self._total += len(piece)
+                self._check()
+                pieces.append(piece)
+                data = self._decoder.unconsumed_tail or self._decoder.unused_data
+        except zlib.error:
+            raise PeerFailed(f"{self._host} sends a body that is not the gzip it claims to be.") from None
+        return pieces
+
+    def _check(self) -> None:
+        bomb = self._total > max(RATIO_FREE, RATIO * self._received)
+        if bomb or self._members * MEMBER_BYTES > self._received + CHUNK:
+            raise PeerFailed(f"{self._host} sends a body that unpacks to a suspicious size.", retryable=False)
+
+    def finish(self) -> None:
+        """Refuse a stream that stopped inside a member."""
+        if self._received and not self._decoder.eof:
+            raise PeerFailed(f"{self._host} sends a gzip body that breaks off.")
+
+
+async def beginning(answer: aiohttp.ClientResponse) -> bytes:
+    """Return up to 64 KiB of the body as it came, enough to read what a refusal says."""
+    kept = b""
+    async for received in answer.content.iter_chunked(CHUNK):
+        kept += received
+        if len(kept) >= ERROR_BYTES:
+            break
+    return kept[:ERROR_BYTES]
