@@ -304,6 +304,7 @@ class OutboxRow(SQLModel, table=True):
     __tablename__ = "outbox"
     __table_args__ = (
         Index("outbox_due", "state", "due", "id"),
+        Index("outbox_lease", "state", "lease_until"),
         Index("outbox_queue", "participant", "subject", "subscriber", "id"),
         {"sqlite_autoincrement": True},
     )

@@ -81,6 +81,16 @@ SEALING_WAITS: Final = (
 """An announcement of evidence that nobody has taken up yet, held so that nobody does before we commit."""
 
 
+REVIVE: Final = (
+    update_(shape_of(OutboxRow).table)
+    .where(
+        _OUTBOX.participant == bindparam("of_participant"), _OUTBOX.id == bindparam("of_id"), _OUTBOX.state == "failed"
+    )
+    .values(state="waiting", attempts=0, lease_until=None, error=None)
+)
+"""Put a row that was given up back into its queue."""
+
+
 class Work:
     """A unit of work: one transaction that sees and writes only the rows of `participant`.
 
@@ -305,6 +315,13 @@ class Work:
         """Forget the tokens that expired before this moment, and say how many."""
         self._must_be_writable()
         return self._execute(FORGET_TOKENS, {"of_participant": self.participant, "before": before}).rowcount
+
+    def revive(self, row: int) -> bool:
+        """Put an outbox row that was given up back into its queue, and say whether there was one."""
+        self._must_be_writable()
+        revived = self._execute(REVIVE, {"of_participant": self.participant, "of_id": row}).rowcount == 1
+        self.announced = self.announced or revived
+        return revived
 
     # --- the end ------------------------------------------------------------------------------------------------
 

@@ -282,4 +282,5 @@ def _outbox() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("outbox_due", "outbox", ["state", "due", "id"], unique=False)
+    op.create_index("outbox_lease", "outbox", ["state", "lease_until"], unique=False)
     op.create_index("outbox_queue", "outbox", ["participant", "subject", "subscriber", "id"], unique=False)

@@ -1,0 +1,363 @@
+"""The outbox: the only "later". Delivers announced events to their subscribers, outside any transaction.
+
+At least once, in order per subject and subscriber (the rules are in `deliveries`), woken at once after a commit,
+also by other processes on PostgreSQL, and polling only as a fallback. Handlers must bear hearing an event twice.
+"""
+
+import asyncio
+import contextvars
+import inspect
+import random
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, ParamSpec, TypeVar, cast
+
+import msgspec
+import psycopg
+import structlog
+from sqlalchemy import Connection
+
+from connector.errors import Busy, Conflict, NotFound, PeerFailed, Refusal
+from connector.storage import deliveries
+from connector.storage.deliveries import Delivery, Taken
+from connector.storage.events import DeliveryFailed, Event, decode, name_of
+from connector.storage.work import CHANNEL, Clock, Database, Work
+
+Handler = Callable[[Event, str], None] | Callable[[Event, str], Awaitable[None]]
+"""Takes an event and the participant whose it is; plain functions run in a thread."""
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+FIRST_PAUSE: Final = timedelta(seconds=1)
+LONGEST_PAUSE: Final = timedelta(minutes=10)
+PATIENCE: Final = 30
+"""Attempts when somebody else is in the way: 3.6 hours nominal, never less than 1.8."""
+TRIES: Final = 5
+"""Attempts when the fault is probably ours."""
+
+_REASON_LENGTH: Final = 2000
+_log = structlog.get_logger(__name__)
+
+
+def retry(attempt: int, error: BaseException, roll: float) -> timedelta | None:
+    """Return the pause before the next attempt, or None to give up.
+
+    The pause doubles from 1 s up to 10 min; between half and all of it is taken, by `roll`, so that what failed
+    together does not come back together.
+
+    Args:
+        attempt: how many attempts were made, counting from 1.
+        error: why the last one failed. An attribute `retryable` decides whether waiting can help; without one,
+            a `PeerFailed`, `Busy` or network error is worth patience, another refusal is final, and anything else
+            is a bug that may be passing.
+        roll: a random number from 0 to 1.
+    """
+    most = _most_attempts(error)
+    if attempt >= most:
+        return None
+    pause = min(FIRST_PAUSE * (1 << min(attempt - 1, 16)), LONGEST_PAUSE)
+    return pause * (1 + roll) / 2
+
+
+def _most_attempts(error: BaseException) -> int:
+    retryable = getattr(error, "retryable", None)
+    if retryable is not None:
+        return PATIENCE if retryable else 1
+    if isinstance(error, PeerFailed | Busy | OSError | TimeoutError):
+        return PATIENCE
+    return 1 if isinstance(error, Refusal) and not isinstance(error, Conflict) else TRIES
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a delivery: it went well (`error` is None), was broken off by a stop, or failed."""
+
+    delivery: Delivery
+    error: BaseException | None = None
+    broken_off: bool = False
+
+
+class _Undeliverable(Refusal):
+    """The row itself is wrong: no such subscriber, or an event this version cannot read."""
+
+
+class Outbox:
+    """Delivers the events of all participants of a database.
+
+    Args:
+        database: whose rows.
+        handlers: by subscriber's name; every subscriber of the database needs one.
+        now: the clock; a test moves it instead of waiting.
+        concurrency: how many deliveries at once; one subscriber gets at most half of them.
+        lease: after how long a killed process's rows are taken up again.
+        poll: seconds between looks when nobody woke us.
+        grace: seconds that running deliveries have when we stop.
+        roll: random numbers for the pauses.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        handlers: Mapping[str, Handler],
+        now: Clock,
+        *,
+        concurrency: int = 32,
+        lease: timedelta = timedelta(seconds=30),
+        poll: float = 1.0,
+        grace: float = 10.0,
+        roll: Callable[[], float] = random.random,
+    ) -> None:
+        deaf = {name for names in database.subscribers.values() for name in names} - set(handlers)
+        if deaf:
+            raise ValueError(f"Subscribers without a handler: {', '.join(sorted(deaf))}.")
+        self._database = database
+        self._handlers = dict(handlers)
+        self._now = now
+        self._concurrency = concurrency
+        self._share = max(1, concurrency // 2)
+        self._lease = lease
+        self._poll = poll
+        self._grace = grace
+        self._roll = roll
+        self._renewed: datetime | None = None
+
+    async def drain(self) -> int:
+        """Deliver everything that is due now, one after the other, and say how many deliveries went well.
+
+        What fails is postponed or given up as in `run`; what becomes due by the handlers' own events is included.
+        """
+        went_well = 0
+        outcomes: list[Outcome] = []
+        with ThreadPoolExecutor(1, "outbox") as hands:
+            while True:
+                taken = await _in(hands, self._turn, outcomes, 1, {}, ())
+                if not taken.deliveries:
+                    return went_well
+                outcomes = [await self._deliver(row, hands) for row in taken.deliveries]
+                went_well += sum(outcome.error is None for outcome in outcomes)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Deliver until `stop` is set; then give running deliveries their grace and hand back the rest."""
+        loop = asyncio.get_running_loop()
+        woken = asyncio.Event()
+
+        def wake() -> None:
+            with suppress(RuntimeError):  # the loop may be closing while another thread commits
+                loop.call_soon_threadsafe(woken.set)
+
+        unlisten = self._database.listen(wake)
+        helpers = [asyncio.create_task(_relay(stop, woken))]
+        if not self._database.engines.is_sqlite:
+            helpers.append(asyncio.create_task(self._hear_others(woken)))
+        try:
+            await _Run(self, stop, woken).deliver()
+        finally:
+            unlisten()
+            for helper in helpers:
+                helper.cancel()
+            await asyncio.gather(*helpers, return_exceptions=True)
+
+    def revive(self, participant: str, row: int) -> None:
+        """Put a row that was given up back into its queue, as if never tried.
+
+        Raises:
+            NotFound: the participant has no such row, or it is not given up.
+        """
+        with self._database.begin(participant) as work:
+            if not work.revive(row):
+                raise NotFound("undelivered event", str(row))
+
+    # --- one look at the table, in a thread -----------------------------------------------------------------------
+
+    def _turn(
+        self, outcomes: list[Outcome], room: int, under_way: Mapping[str, int], running: tuple[Delivery, ...]
+    ) -> Taken:
+        """Settle what is done, renew what is running, take what may start: one short transaction.
+
+        Its commit does not wait for the disk: what a power cut undoes here is delivered again, never lost.
+        """
+        now = self._now()
+        with self._database.transaction(relaxed=True) as connection:
+            deliveries.delivered(connection, [outcome.delivery for outcome in outcomes if _went_well(outcome)])
+            for outcome in outcomes:
+                if not _went_well(outcome):
+                    self._settle(connection, outcome, now)
+            if self._renewed is None or now - self._renewed >= self._lease / 3:
+                deliveries.renew(connection, running, now + self._lease)
+                self._renewed = now
+            return deliveries.take(
+                connection, now, now + self._lease, room=room, under_way=under_way, share=self._share
+            )
+
+    def _settle(self, connection: Connection, outcome: Outcome, now: datetime) -> None:
+        row, error = outcome.delivery, outcome.error
+        if error is None:
+            # A coroutine was broken off and the row is free; a thread cannot be, so its row keeps the lease.
+            if inspect.iscoroutinefunction(self._handlers.get(row.subscriber)):
+                deliveries.release(connection, row)
+            return
+        reason = _reason(error)
+        pause = retry(row.attempt, error, self._roll())
+        _log.info(
+            "delivery.failed",
+            event_name=row.event,
+            subscriber=row.subscriber,
+            subject=row.subject,
+            attempt=row.attempt,
+            given_up=pause is None,
+            reason=reason,
+        )
+        if pause is not None:
+            deliveries.postpone(connection, row, now + pause, reason)
+        elif deliveries.give_up(connection, row, reason) and row.event != name_of(DeliveryFailed):
+            self._announce_failure(connection, row, reason)
+
+    def _announce_failure(self, connection: Connection, row: Delivery, reason: str) -> None:
+        """Tell who wants to know: a negotiation may end because its peer could not be reached."""
+        database = self._database
+        work = Work(connection, row.participant, database.subscribers, self._now, database.new_id, writable=True)
+        work.emit(
+            DeliveryFailed(
+                subject=row.subject,
+                failed=row.event,
+                subscriber=row.subscriber,
+                reason=reason,
+                row=row.id,
+                body=row.body,
+            )
+        )
+        work.close()
+
+    # --- one delivery ---------------------------------------------------------------------------------------------
+
+    async def _deliver(self, row: Delivery, hands: ThreadPoolExecutor) -> Outcome:
+        try:
+            handler, event = self._handler(row), self._read(row)
+            if inspect.iscoroutinefunction(handler):
+                await handler(event, row.participant)
+            else:
+                await _in(hands, cast("Callable[[Event, str], None]", handler), event, row.participant)
+        except asyncio.CancelledError:
+            return Outcome(row, broken_off=True)
+        except Exception as error:  # noqa: BLE001 - whatever a handler raises is this row's fate, not the loop's
+            return Outcome(row, error)
+        return Outcome(row)
+
+    def _handler(self, row: Delivery) -> Handler:
+        handler = self._handlers.get(row.subscriber)
+        if handler is None:
+            raise _Undeliverable(f"There is no subscriber {row.subscriber!r} in this version.")
+        return handler
+
+    def _read(self, row: Delivery) -> Event:
+        try:
+            return decode(row.event, row.body, self._database.events)
+        except (LookupError, msgspec.ValidationError) as error:
+            raise _Undeliverable(f"This version cannot read the event {row.event!r}: {error}") from error
+
+    async def _hear_others(self, woken: asyncio.Event) -> None:
+        """Wake when another process commits; a lost connection is replaced, and polling bridges the gap."""
+        address = self._database.engines.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        while True:
+            with suppress(psycopg.Error):
+                async with await psycopg.AsyncConnection.connect(address, autocommit=True) as connection:
+                    await connection.execute(f"LISTEN {CHANNEL}")
+                    woken.set()  # what was committed before we listened
+                    async for _ in connection.notifies():
+                        woken.set()
+            await asyncio.sleep(self._poll)
+
+
+class _Run:
+    """One run of the loop: what is under way and what is to be settled."""
+
+    def __init__(self, outbox: Outbox, stop: asyncio.Event, woken: asyncio.Event) -> None:
+        self._outbox = outbox
+        self._stop = stop
+        self._woken = woken
+        self._running: dict[asyncio.Task[Outcome], Delivery] = {}
+        self._outcomes: list[Outcome] = []
+        # Handlers have threads of their own: the default pool is small and shared with everything else.
+        self._hands = ThreadPoolExecutor(outbox._concurrency, "outbox-handler")  # noqa: SLF001 - one class in two
+        self._books = ThreadPoolExecutor(1, "outbox-books")
+
+    async def deliver(self) -> None:
+        try:
+            while not self._stop.is_set():
+                self._woken.clear()
+                taken = await self._turn(self._outbox._concurrency - len(self._running))  # noqa: SLF001
+                for row in taken.deliveries:
+                    self._start(row)
+                if not (taken.more and taken.deliveries):
+                    await self._pause(taken.next)
+        finally:
+            await self._wind_down()
+
+    def _start(self, row: Delivery) -> None:
+        task = asyncio.create_task(self._outbox._deliver(row, self._hands))  # noqa: SLF001
+        self._running[task] = row
+        task.add_done_callback(self._finish)
+
+    def _finish(self, task: asyncio.Task[Outcome]) -> None:
+        row = self._running.pop(task)
+        self._outcomes.append(Outcome(row, broken_off=True) if task.cancelled() else task.result())
+        self._woken.set()
+
+    async def _turn(self, room: int) -> Taken:
+        """Do one turn; when the database is away, keep what is to be settled and look again later."""
+        outcomes, self._outcomes = self._outcomes, []
+        running = tuple(self._running.values())
+        under_way = Counter(row.subscriber for row in running)
+        try:
+            return await _in(self._books, self._outbox._turn, outcomes, room, under_way, running)  # noqa: SLF001
+        except Exception:  # noqa: BLE001 - whatever is wrong with the database now, deliveries go on when it is back
+            _log.exception("outbox.turn_failed")
+            self._outcomes = outcomes + self._outcomes
+            self._woken.clear()
+            return Taken((), more=False, next=None)
+
+    async def _pause(self, until: datetime | None) -> None:
+        """Wait to be woken, for the next row to become due, or for the fallback."""
+        pause = self._outbox._poll  # noqa: SLF001
+        if until is not None:
+            pause = min(pause, max((until - self._outbox._now()).total_seconds(), 0.001))  # noqa: SLF001
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._woken.wait(), pause)
+
+    async def _wind_down(self) -> None:
+        """Wait for running deliveries, break off what takes too long, and settle everything."""
+        if self._running:
+            await asyncio.wait(self._running, timeout=self._outbox._grace)  # noqa: SLF001
+        for task in tuple(self._running):
+            task.cancel()
+        if self._running:
+            await asyncio.wait(tuple(self._running))
+        await asyncio.sleep(0)  # the tasks' callbacks note their outcomes
+        await self._turn(0)
+        self._hands.shutdown(wait=False)
+        self._books.shutdown()
+
+
+async def _relay(stop: asyncio.Event, woken: asyncio.Event) -> None:
+    await stop.wait()
+    woken.set()
+
+
+async def _in(pool: ThreadPoolExecutor, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call `function` in the pool with the caller's context, as `asyncio.to_thread` does."""
+    context = contextvars.copy_context()
+    return await asyncio.get_running_loop().run_in_executor(pool, lambda: context.run(function, *args, **kwargs))
+
+
+def _went_well(outcome: Outcome) -> bool:
+    return outcome.error is None and not outcome.broken_off
+
+
+def _reason(error: BaseException) -> str:
+    text = str(error) if isinstance(error, Refusal) else f"{type(error).__name__}: {error}"
+    return text.replace("\x00", "").encode(errors="replace").decode()[:_REASON_LENGTH]
