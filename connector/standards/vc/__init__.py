@@ -1,0 +1,1 @@
+"""Proofs that travel: keys, signed tokens and signed documents. Pure."""
