@@ -18,9 +18,8 @@ def explain(policy: Policy, table: Table = OPERANDS) -> str:
     if plain.assignee is not None:
         lines.append(f"This {words.kind} is for '{plain.assignee}' only.")
     for rule in plain.permissions:
-        lines.append(words.permitted(rule))
-        lines.extend(f"For that: {words.duty(duty)}" for duty in rule.duties)
-    lines.extend(words.duty(rule) for rule in plain.obligations)
+        lines.append(" ".join([words.permitted(rule), *(words.duty(duty) for duty in rule.duties)]))
+    lines.extend(f"Whatever the use: {words.duty(rule)}" for rule in plain.obligations)
     lines.extend(words.prohibited(rule) for rule in plain.prohibitions)
     lines.append("Nothing else is permitted." if plain.permissions else "Nothing is permitted.")
     return "\n".join(lines)
@@ -44,8 +43,8 @@ class Words:
 
     def duty(self, rule: Rule) -> str:
         """Return e.g. "Afterwards you must delete the data."."""
-        order = "Afterwards you must" if rule.action in terms.AFTERWARDS else "Beforehand you must"
-        return f"{order} {terms.ACTIONS[rule.action].verb}{self._if(rule.constraints)}."
+        order = "Afterwards" if rule.action in terms.AFTERWARDS else "Beforehand"
+        return f"{order} you must {terms.ACTIONS[rule.action].verb}{self._if(rule.constraints)}."
 
     def open_duty(self, rule: Rule) -> str:
         """Return the sentence that refuses a use until the duty is fulfilled."""

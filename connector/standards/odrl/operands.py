@@ -289,9 +289,15 @@ class Count(Operand):
         }[operator]
 
     def condition(self, operator: Operator, right: tuple[Value, ...]) -> str:
-        """Return e.g. "it is at most the use number 3"."""
-        words = {EQ: "the", NEQ: "not the", LTEQ: "at most the", GTEQ: "at least the"}
-        return f"it is {words[operator]} use number {right[0]}"
+        """Return e.g. "it is one of the first 3 uses"."""
+        bound = int(str(right[0]))
+        first = "it is the first use" if bound == 1 else f"it is one of the first {bound} uses"
+        return {
+            EQ: f"it is use number {bound}",
+            NEQ: f"it is not use number {bound}",
+            LTEQ: first if bound > 0 else "it is no use at all",
+            GTEQ: f"it is use number {bound} or a later one",
+        }[operator]
 
     def stated(self, fact: Value) -> str:
         """Return e.g. "Use number 4"."""
