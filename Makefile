@@ -1,0 +1,67 @@
+# `make` alone explains itself. Everything is installed into .venv inside this checkout.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+
+BIN := .venv/bin
+PY := $(BIN)/python
+GREENDEAL := $(BIN)/greendeal
+
+# What a person may set on the command line: make demo KEEP=1 DB=postgres
+KEEP ?=
+CHAOS ?=
+DB ?=
+RUNS ?= 5
+TESTS ?= tests
+WORKERS ?= 2
+demo-flags = $(if $(KEEP),--keep) $(if $(CHAOS),--chaos) $(if $(DB),--db $(DB))
+lock = $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --extra all --generate-hashes \
+	--no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet
+
+.PHONY: help setup demo chaos test check lint docs lock bench wheel clean
+
+help: ## Show what there is to do here
+	@echo "make TARGET   (the first one sets everything up by itself)"
+	@echo
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  %-8s %s\n", $$1, $$2}' Makefile
+
+setup: ## Make .venv and install the locked packages and the project (repeats only what changed)
+	@sh .ci/setup
+
+demo: setup ## See it work: five connectors trade data on this machine (KEEP=1 leaves them running, CHAOS=1 breaks them, DB=sqlite|postgres)
+	@$(GREENDEAL) demo $(demo-flags)
+
+chaos: setup ## Run the demo RUNS times while things are killed under it (RUNS=5, DB=sqlite|postgres)
+	@run=1; while [ $$run -le $(RUNS) ]; do \
+		echo "chaos run $$run of $(RUNS)"; \
+		$(GREENDEAL) demo --chaos $(if $(DB),--db $(DB)) || exit 1; \
+		run=$$((run + 1)); \
+	done
+
+test: setup ## Run the tests (TESTS=tests/storage for a part, WORKERS=0 for one process)
+	@$(PY) -m pytest -n $(WORKERS) --dist loadfile $(PYTEST) $(TESTS)
+
+check: lint test ## Everything that must hold before a change is merged: style, types, import floors, documents, tests
+
+lint: setup ## Style, types and import floors only
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+docs: setup ## Write the generated reference pages anew
+	@$(PY) -m connector.demo.reference
+
+lock: setup ## Resolve the newest allowed versions into both lock files
+	@$(lock) --upgrade --group dev --output-file requirements-dev.lock
+	@$(lock) --constraint requirements-dev.lock --output-file requirements.lock
+	@echo "Now run make check."
+
+bench: setup ## Measure this machine: every tests/bench/bench_*.py in turn
+	@for file in tests/bench/bench_*.py; do echo "== $$file"; $(PY) "$$file" || exit 1; done
+
+wheel: setup ## Build the wheel into dist/
+	@$(PY) -m hatchling build --target wheel
+
+clean: ## Remove caches and build products (.venv stays)
+	@rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@find connector tests .ci -name __pycache__ -type d -prune -exec rm -rf {} +
