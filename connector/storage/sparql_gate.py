@@ -131,6 +131,7 @@ def _liking(media_type: str, ranges: Sequence[tuple[str, float]]) -> float:
 # --- tokens ----------------------------------------------------------------------------------------------------------
 
 _ESCAPE: Final = r"\\u[0-9A-Fa-f]{4}|\\U[0-9A-Fa-f]{8}"
+_IN_STRING: Final = re.compile(rf"{_ESCAPE}|\\(.)", re.DOTALL)
 _ESCAPED: Final = r"%[0-9A-Fa-f]{2}|\\[_~.\-!$&'()*+,;=/?\#@%]"
 _LOCAL: Final = (
     rf"(?:[\w:]|{_ESCAPED})(?:[\w:\-\u00b7]|{_ESCAPED})*(?:\.+(?:[\w:\-\u00b7]|{_ESCAPED})+)*"  # '.' never ends it
@@ -251,12 +252,13 @@ def _refuse_ambiguous_escape(token: _Token) -> None:
                 f"The escape {escape.group()} stands for a character that could change how the query is read.",
                 "Write the character itself, or the short escapes \\\" \\' \\n \\r \\\\ inside a string.",
             )
-    if token.kind == "string" and (
-        odd := re.search(rf"(?<!\\)(?:\\\\)*(\\(?!{_ESCAPE[1:]})[^tbnrf\"'\\uU])", token.text)
-    ):
-        raise _Refused(
-            token.at + odd.start(1), f"{odd.group(1)!r} is not an escape of SPARQL.", "Write \\\\ for a backslash."
-        )
+    for escape in _IN_STRING.finditer(token.text) if token.kind == "string" else ():
+        if len(escape.group()) == 2 and escape.group(1) not in "tbnrf\"'\\":  # noqa: PLR2004 - a backslash and a letter
+            raise _Refused(
+                token.at + escape.start(),
+                f"{escape.group()!r} is not an escape of SPARQL.",
+                "Write two backslashes where a backslash is meant.",
+            )
 
 
 def _refuse_ambiguous_iri(token: _Token) -> None:
