@@ -8,7 +8,7 @@ the way out.
 
 from connector.standards.rdf.contexts import contexts, expand
 from connector.standards.rdf.naming import canonical, fingerprint, skolemise
-from connector.standards.rdf.reading import parse
+from connector.standards.rdf.reading import parse, read_json
 from connector.standards.rdf.terms import GD, LIMITS, PREFIXES, Format, Limits, Triples, compact, full
 from connector.standards.rdf.writing import from_rdflib, serialise, to_rdflib
 
@@ -27,6 +27,7 @@ __all__ = [
     "from_rdflib",
     "full",
     "parse",
+    "read_json",
     "serialise",
     "skolemise",
     "to_rdflib",

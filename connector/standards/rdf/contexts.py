@@ -137,7 +137,7 @@ def expand(document: Any, *, limits: Limits = LIMITS) -> list[dict[str, Any]]:
         InvalidInput: it names an unknown context, bends a known prefix, or is no JSON-LD.
         TooLarge: it is deeper or has more contexts than allowed.
     """
-    from pyld import jsonld  # type: ignore[import-untyped]  # noqa: PLC0415 - a third of a second, and rarely needed
+    from pyld import jsonld  # noqa: PLC0415 - a third of a second, and rarely needed
 
     check_depth(document, limits)
     Inliner(limits, strict=True).document(document)
