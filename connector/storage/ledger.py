@@ -63,8 +63,11 @@ SEALED: Final = (
 )
 """The chain, from its beginning."""
 
-NEXT_SEQ: Final = select(func.min(_ROW.seq)).where(
-    _ROW.participant == bindparam("of_participant"), _ROW.position > bindparam("end")
+NEXT_SEQ: Final = (
+    select(_ROW.seq)
+    .where(_ROW.participant == bindparam("of_participant"), _ROW.position > bindparam("end"))
+    .order_by(_ROW.position)
+    .limit(1)
 )
 """The row after the last one that could be read, without reading it."""
 

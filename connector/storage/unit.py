@@ -49,8 +49,8 @@ SPEND_USE: Final = (
 """Count one use of an active agreement if the limit leaves one: the check and the count are one statement."""
 
 USE_TOKEN: Final = {
-    "sqlite": sqlite.insert(shape_of(UsedToken).table).on_conflict_do_nothing(),
-    "postgresql": postgresql.insert(shape_of(UsedToken).table).on_conflict_do_nothing(),
+    "sqlite": sqlite.insert(shape_of(UsedToken).table).on_conflict_do_nothing().returning(_TOKENS.jti),
+    "postgresql": postgresql.insert(shape_of(UsedToken).table).on_conflict_do_nothing().returning(_TOKENS.jti),
 }
 """Remember a token unless it is known; of racing transactions exactly one inserts."""
 
@@ -151,6 +151,9 @@ class Work:
         """
         shape = self._shape(model)
         known = (model, key)
+        self._must_be_open()
+        if not all(values.is_keepable(part) for part in key if isinstance(part, str)):
+            return None  # nothing of that name was ever written, on either engine
         if known in self._rows and (not lock or known in self._locked):
             return cast("R", self._rows[known])
         if lock and not self._writable:
@@ -308,8 +311,8 @@ class Work:
         """
         self._must_be_writable()
         fields = {"participant": self.participant, "issuer": issuer, "jti": jti, "expires": expires}
-        statement = USE_TOKEN[self._open.dialect.name]
-        return self._execute(statement, values.columns(fields, frozenset())).rowcount == 1
+        statement = USE_TOKEN[self._must_be_open().dialect.name]
+        return self._execute(statement, values.columns(fields, frozenset())).first() is not None
 
     def forget_tokens(self, before: datetime) -> int:
         """Forget the tokens that expired before this moment, and say how many."""
@@ -364,8 +367,7 @@ class Work:
 
     # --- inside -------------------------------------------------------------------------------------------------
 
-    @property
-    def _open(self) -> Connection:
+    def _must_be_open(self) -> Connection:
         if self._connection is None:
             raise RuntimeError("This unit of work is over; begin another.")
         if self._refused is not None:
@@ -388,7 +390,7 @@ class Work:
         return error
 
     def _execute(self, statement: Executable, parameters: Any = None) -> CursorResult[Any]:
-        connection = self._open
+        connection = self._must_be_open()
         try:
             return cast("CursorResult[Any]", connection.execute(statement, parameters))
         except (SQLAlchemyError, UnicodeEncodeError) as error:

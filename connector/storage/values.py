@@ -56,11 +56,16 @@ def _json_text(name: str, value: object) -> str:
         raise InvalidInput("The value is not JSON.", where=name, reasons=[str(error)]) from error
 
 
+def is_keepable(text: str) -> bool:
+    """Say whether both engines can keep `text`: no NUL and no half of a surrogate pair."""
+    if text.isascii():
+        return "\x00" not in text
+    try:
+        return "\x00" not in text and bool(text.encode())
+    except UnicodeEncodeError:
+        return False
+
+
 def _check_text(name: str, text: str) -> None:
-    if "\x00" in text:
-        raise InvalidInput("Text must not contain the character NUL.", where=name)
-    if not text.isascii():
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:
-            raise InvalidInput("Text contains half a character (a lone surrogate).", where=name) from error
+    if not is_keepable(text):
+        raise InvalidInput("Text contains NUL or half a character (a lone surrogate).", where=name)
