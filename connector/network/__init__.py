@@ -311,7 +311,7 @@ class Network:
         url = parsed(text)
         if url.scheme != "https" and not self.egress.allow_http:
             raise InvalidInput("The address is without TLS.", fix="Use https.")
-        host, port = url.host or "", url.port or 0
+        host, port = url.raw_host or "", url.port or 0
         if (address := literal(host)) is not None:
             self._judge(address, port)
         elif host == "localhost" or host.endswith(".localhost"):

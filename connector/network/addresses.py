@@ -62,10 +62,10 @@ def parsed(text: str) -> URL:
         )
     try:
         url = URL(text)
-        named = bool(url.host) and url.port is not None
+        named = bool(url.raw_host) and url.port is not None
     except ValueError:
         named = False
-    if not named or not _is_host(url.host or ""):
+    if not named or not _is_host(url.raw_host or ""):
         raise InvalidInput("The address has no valid host name, or an IP address in an unusual spelling.")
     return url
 
