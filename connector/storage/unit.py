@@ -365,6 +365,11 @@ class Work:
         checked = values.columns(fields, shape_of(OutboxRow).json_names)
         return [{**checked, "subscriber": subscriber} for subscriber in subscribers]
 
+    @property
+    def connection(self) -> Connection:
+        """The unit's connection, for the projections in the same database; unlike rows, not narrowed to anybody."""
+        return self._must_be_open()
+
     # --- inside -------------------------------------------------------------------------------------------------
 
     def _must_be_open(self) -> Connection:
