@@ -7,6 +7,7 @@ may hold a pole. So the whole border is transformed, closely spaced, and the pol
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
+import msgspec
 import numpy as np
 import pyproj
 from pyproj.enums import TransformDirection
@@ -17,22 +18,21 @@ from connector.formats.extent import POLE, Floats, arc, box, points_box, ring_bo
 
 CRS84: Final = "OGC:CRS84"
 OGC_EPSG: Final = "http://www.opengis.net/def/crs/EPSG/0/"
+NAMELESS: Final = frozenset({"", "unknown", "undefined", "unnamed"})
 SURE: Final = 90  # how sure pyproj must be that it is this EPSG code
 EARTH_RADIUS: Final = 6_371_000.0
 EARTHLY: Final = 0.01  # relative: sphere and ellipsoids of the Earth differ by less, those of Mars and the Moon do not
-SIDE_POINTS: Final = (201, 2001)  # at least, at most, per side of the border
+SIDE_POINTS: Final = 2001  # per side of the border: the bulge between two points is then far below a metre
 INTERIOR_POINTS: Final = 200  # per axis, when most of the border is off the Earth (a full disc)
 
 
 class Rectangle(NamedTuple):
-    """The outer edges of a grid in its own CRS, and its number of cells along x and y."""
+    """The outer edges of a grid in its own CRS."""
 
     left: float
     bottom: float
     right: float
     top: float
-    columns: int
-    rows: int
 
 
 def from_cf(attributes: Mapping[str, Any]) -> pyproj.CRS | None:
@@ -57,12 +57,11 @@ def epsg(crs: pyproj.CRS) -> int | None:
 
 
 def name(crs: pyproj.CRS) -> str | None:
-    """Return the OGC IRI of a registered CRS, else its name, else a short definition of it."""
+    """Return the OGC IRI of a registered CRS, else its name, None when it has neither."""
     code = epsg(crs)
     if code is not None:
         return f"{OGC_EPSG}{code}"
-    known = crs.name if crs.name not in {"unknown", "undefined", "unnamed"} else None
-    return short(known or crs.to_string())
+    return None if crs.name.lower() in NAMELESS else short(crs.name)
 
 
 def on_earth(crs: pyproj.CRS) -> bool:
@@ -80,27 +79,51 @@ def metres_per_unit(crs: pyproj.CRS) -> float | None:
 
 def extent(crs: pyproj.CRS, rectangle: Rectangle) -> BBox | None:
     """Return the box in CRS84 of a rectangle in `crs`; None when nothing of it is a place on Earth."""
+    # A raster may be written south up: the sides are sorted before anything is transformed.
+    left, right = sorted((rectangle.left, rectangle.right))
+    bottom, top = sorted((rectangle.bottom, rectangle.top))
+    xs, ys = border(Rectangle(left, bottom, right, top))
+    found = outline(crs, xs, ys)
+    if found is not None or not on_earth(crs) or _is_crs84_like(crs):
+        return found
+    grid = np.meshgrid(np.linspace(left, right, INTERIOR_POINTS), np.linspace(bottom, top, INTERIOR_POINTS))
+    lon, lat = _degrees(_transformer(crs), grid[0].ravel(), grid[1].ravel())
+    inner = points_box(lon, lat, "edges")
+    return None if inner is None else msgspec.structs.replace(inner, approximate=True)
+
+
+def outline(crs: pyproj.CRS, xs: Floats, ys: Floats) -> BBox | None:
+    """Return the box in CRS84 of what a closed path in `crs` encloses; None when most of it is off the Earth."""
     if not on_earth(crs):
         return None
-    flat = crs.to_2d()
-    left, right = sorted((rectangle.left, rectangle.right))
-    bottom, top = sorted((rectangle.bottom, rectangle.top))  # a raster may be written south up
-    if _is_crs84_like(flat):
-        return _plain(left, bottom, right, top)
-    transformer = pyproj.Transformer.from_crs(flat, CRS84, always_xy=True)
-    xs, ys = _border(rectangle._replace(left=left, right=right, bottom=bottom, top=top))
+    if _is_crs84_like(crs):
+        return _plain(float(xs.min()), float(ys.min()), float(xs.max()), float(ys.max()))
+    transformer = _transformer(crs)
     lon, lat = _degrees(transformer, xs, ys)
     usable = np.isfinite(lon) & np.isfinite(lat)
     if usable.sum() * 2 < usable.size:
-        grid = np.meshgrid(np.linspace(left, right, INTERIOR_POINTS), np.linspace(bottom, top, INTERIOR_POINTS))
-        lon, lat = _degrees(transformer, grid[0].ravel(), grid[1].ravel())
-        found = points_box(lon, lat, "edges")
-        return None if found is None else BBox(**{**_sides(found), "basis": "edges", "approximate": True})
-    return ring_box(lon[usable], lat[usable], _poles(transformer, (left, bottom, right, top)))
+        return None
+    sides = float(xs.min()), float(ys.min()), float(xs.max()), float(ys.max())
+    return ring_box(lon[usable], lat[usable], _poles(transformer, sides) if _upright(xs, ys) else ())
 
 
-def _sides(found: BBox) -> dict[str, Any]:
-    return {"west": found.west, "south": found.south, "east": found.east, "north": found.north}
+def points(crs: pyproj.CRS, xs: Floats, ys: Floats) -> BBox | None:
+    """Return the box in CRS84 of scattered positions in `crs`, marked as approximate."""
+    lon, lat = (xs, ys) if _is_crs84_like(crs) else _degrees(_transformer(crs), xs, ys)
+    found = points_box(lon, lat) if on_earth(crs) else None
+    return None if found is None else msgspec.structs.replace(found, approximate=True)
+
+
+def _transformer(crs: pyproj.CRS) -> pyproj.Transformer:
+    # Heights play no part. `to_2d` is missing on the special kinds of CRS, hence the way over the text.
+    flat = pyproj.CRS(crs.to_wkt()).to_2d() if len(crs.axis_info) > 2 else crs  # noqa: PLR2004 - a third axis is a height
+    return pyproj.Transformer.from_crs(flat, CRS84, always_xy=True)
+
+
+def _upright(xs: Floats, ys: Floats) -> bool:
+    """Whether every point of a path lies on a side of its own rectangle, so that the rectangle is what it encloses."""
+    on_side = (xs == xs.min()) | (xs == xs.max()) | (ys == ys.min()) | (ys == ys.max())
+    return bool(on_side.all())
 
 
 def _is_crs84_like(crs: pyproj.CRS) -> bool:
@@ -114,11 +137,10 @@ def _plain(left: float, bottom: float, right: float, top: float) -> BBox | None:
     return box(arc(left, right), (max(-POLE, bottom), min(POLE, top)), "edges")
 
 
-def _border(rectangle: Rectangle) -> tuple[Floats, Floats]:
-    """Return the border of a rectangle as a closed path, at least as closely spaced as its cells."""
-    least, most = SIDE_POINTS
-    along = np.linspace(rectangle.left, rectangle.right, min(most, max(least, 4 * rectangle.columns + 1)))
-    up = np.linspace(rectangle.bottom, rectangle.top, min(most, max(least, 4 * rectangle.rows + 1)))
+def border(rectangle: Rectangle) -> tuple[Floats, Floats]:
+    """Return the border of a rectangle as a closed path of closely spaced points."""
+    along = np.linspace(rectangle.left, rectangle.right, SIDE_POINTS)
+    up = np.linspace(rectangle.bottom, rectangle.top, SIDE_POINTS)
     xs = [along, np.full(up.size, rectangle.right), along[::-1], np.full(up.size, rectangle.left)]
     ys = [np.full(along.size, rectangle.bottom), up, np.full(along.size, rectangle.top), up[::-1]]
     return np.concatenate(xs), np.concatenate(ys)

@@ -144,7 +144,7 @@ class Statistics(Struct, frozen=True, kw_only=True):
 
     message: Short
     dataflow: Short | None = None
-    series: Count = 0
+    series: Count | None = None
     observations: Count = 0
     dataflows: tuple[Short, ...] = ()
     data_structures: tuple[Short, ...] = ()
@@ -201,7 +201,9 @@ class Description(Facts, frozen=True, kw_only=True):
     sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
 
 
-def describe_file(facts: Facts, *, kind: str, media_type: str, file_type: str | None, size: int, sha256: str) -> Description:
+def describe_file(
+    facts: Facts, *, kind: str, media_type: str, file_type: str | None, size: int, sha256: str
+) -> Description:
     """Join what the reader found with what is true of the file; the reader's own media and file type win."""
     found = {name: getattr(facts, name) for name in facts.__struct_fields__}
     found["media_type"] = facts.media_type or media_type
@@ -217,6 +219,11 @@ def clean(value: object, length: int = TEXT_LENGTH) -> str | None:
     text = "".join(char if char.isprintable() else " " for char in text[: 4 * length])
     text = " ".join(text.split())
     return (text if len(text) <= length else text[: length - 1] + "…") or None
+
+
+def tidy(value: float) -> float:
+    """Return the number without the rounding noise of its arithmetic (nine significant digits)."""
+    return float(f"{value:.9g}")
 
 
 def short(value: object) -> str | None:
@@ -239,4 +246,5 @@ __all__ = [
     "clean",
     "describe_file",
     "short",
+    "tidy",
 ]

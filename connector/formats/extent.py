@@ -21,6 +21,7 @@ TURN: Final = 360.0
 HALF: Final = 180.0
 POLE: Final = 90.0
 GLOBE: Final[Arc] = (-HALF, HALF)
+DIGITS: Final = 6  # a tenth of a metre
 ROUNDING: Final = 1e-6  # degrees: float32 axes miss their multiples by about as much
 CLOSE: Final = 1e-3  # of a step: how exactly a ring must close to count as the globe
 
@@ -52,6 +53,18 @@ def smallest_arc(longitudes: Floats) -> tuple[float, float]:
     gaps = np.diff(turned, append=turned[0] + TURN)
     widest = int(np.argmax(gaps))
     return float(turned[(widest + 1) % turned.size]), float(max(0.0, TURN - gaps[widest]))
+
+
+def union(arcs: Iterable[Arc]) -> Arc:
+    """Return the smallest arc that holds all of `arcs` (at least one); the widest gap that none covers stays out."""
+    ordered = sorted((west, (east - west) % TURN or (TURN if east > west else 0.0)) for west, east in arcs)
+    turns = [(west + turn, span) for turn in (0.0, TURN) for west, span in ordered]
+    reached, widest, start = turns[0][0] + turns[0][1], -1.0, turns[0][0]
+    for west, span in turns[1:]:
+        if west - reached > widest:
+            widest, start = west - reached, west
+        reached = max(reached, west + span)
+    return GLOBE if widest <= 0 else arc(start, start + TURN - widest)
 
 
 def step_of(values: Floats) -> float:
@@ -117,12 +130,13 @@ def latitude_span(centres: Floats, bounds: Floats | None = None) -> tuple[float,
 
 def box(longitudes: Arc, latitudes: tuple[float, float], basis: Basis, *, approximate: bool = False) -> BBox:
     """Return the box of an arc and a span."""
-    south, north = latitudes
+    south, north = (round(float(min(POLE, max(-POLE, latitude))), DIGITS) for latitude in latitudes)
+    west, east = (round(longitude, DIGITS) + 0.0 for longitude in longitudes)  # + 0.0 turns -0.0 into 0.0
     return BBox(
-        west=longitudes[0],
-        south=float(min(POLE, max(-POLE, south))),
-        east=longitudes[1],
-        north=float(max(-POLE, min(POLE, north))),
+        west=west,
+        south=south,
+        east=east,
+        north=north,
         basis=basis,
         approximate=approximate,
     )

@@ -22,6 +22,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from io import BufferedReader
 from pathlib import Path
 from typing import IO, Final
 
@@ -142,7 +143,8 @@ def read(staged: Path, chosen: Format, limits: Limits, name: str) -> Facts:
     if isinstance(answer, Refused):
         kind = TooLarge if answer.too_large else InvalidInput
         raise kind(answer.message, where=answer.where or name, fix=answer.fix, reasons=answer.reasons)
-    return answer.facts
+    found: Facts = answer.facts
+    return found
 
 
 @contextlib.contextmanager
@@ -174,7 +176,7 @@ def _place(path: Path, source: IO[bytes], target: Path) -> None:
 
 
 @contextlib.contextmanager
-def _open(path: Path, name: str) -> Iterator[IO[bytes]]:
+def _open(path: Path, name: str) -> Iterator[BufferedReader]:
     """Open a regular file without following a link in its last component and without blocking on a pipe."""
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -192,8 +194,8 @@ def _run(job: Job, name: str) -> bytes:
     """Start the child, hand it the job, and return its whole answer."""
     folder = os.fspath(Path(job.path).parent)
     # The child must find what the parent finds, plug-ins too, wherever they were put on the path.
-    modules = os.pathsep.join(os.path.abspath(entry) for entry in sys.path if entry)  # noqa: PTH100 - no link is resolved
-    with subprocess.Popen(  # noqa: S603 - our own interpreter and our own module
+    modules = os.pathsep.join(os.path.abspath(entry) for entry in sys.path)  # noqa: PTH100 - "" is here, links stay
+    with subprocess.Popen(
         [sys.executable, "-P", "-s", "-m", "connector.formats.child"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -37,11 +37,20 @@ class Format(Protocol):
     `title` is how a person calls the format and `suffixes` the lower-case endings it goes by.
     """
 
-    name: str
-    title: str
-    media_type: str
-    file_type: str | None
-    suffixes: tuple[str, ...]
+    @property
+    def name(self) -> str: ...  # noqa: D102 - the class says it
+
+    @property
+    def title(self) -> str: ...  # noqa: D102
+
+    @property
+    def media_type(self) -> str: ...  # noqa: D102
+
+    @property
+    def file_type(self) -> str | None: ...  # noqa: D102
+
+    @property
+    def suffixes(self) -> tuple[str, ...]: ...  # noqa: D102
 
     def matches(self, head: bytes, filename: str) -> bool:
         """Whether a file that begins with `head` (up to 4096 bytes) is of this format. Runs in the parent."""

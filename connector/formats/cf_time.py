@@ -1,0 +1,129 @@
+"""When the values of a CF file hold: time coordinates, their bounds, and calendars other than ours.
+
+The coordinates decide. Monthly means are stamped mid-month, so bounds widen the period where the file has them. RDF
+knows one calendar, the proleptic Gregorian one: what has no date in it (30 February) is clamped to the last day of
+the month, and what is no year of our era (climatologies in year 0 or 1) gets no period at all.
+"""
+
+import re
+from calendar import monthrange
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal
+
+import cftime
+import numpy as np
+
+from connector.formats.description import Period, short
+from connector.formats.extent import Floats
+from connector.formats.periods import spacing
+
+SINCE: Final = re.compile(r"\s*\w+\s+since\s+\S", re.IGNORECASE)
+NOT_THE_TIME: Final = frozenset({"forecast_reference_time", "forecast_period"})
+AVERAGED: Final = re.compile(
+    r"\btime\s*:\s*(mean|sum|minimum|maximum|mid_range|variance|standard_deviation|mode|median)"
+)
+REFORM: Final = (1582, 10, 15)
+FIRST_YEAR: Final = 2  # years 0 and 1 stand for "any year" in climatologies
+CALENDARS: Final = {"gregorian": "standard", "none": "standard", "": "standard"}
+
+
+class TimeAxis:
+    """A time coordinate that can be decoded."""
+
+    def __init__(self, name: str, units: str, calendar: str, values: Floats, bounds: Floats | None) -> None:
+        self.name = name
+        self.units = units
+        self.written = calendar
+        self.calendar = CALENDARS.get(calendar.lower(), calendar.lower())
+        self.values = values
+        self.bounds = bounds
+
+    def decode(self, value: float) -> cftime.datetime:
+        """Return the date of one number, rounded to milliseconds.
+
+        Raises:
+            ValueError: the units, the calendar or the number make no date.
+        """
+        found = cftime.num2date(value, self.units, self.calendar, only_use_cftime_datetimes=True)
+        return found + timedelta(microseconds=-found.microsecond + round(found.microsecond, -3))
+
+    def spacing(self) -> str | None:
+        """Return the regular distance of the time stamps as ISO 8601, None without one."""
+        ordered = np.unique(self.values)
+        if ordered.size < 2:  # noqa: PLR2004 - a distance has two ends
+            return None
+        unit = (self.decode(ordered[0] + 1) - self.decode(ordered[0])).total_seconds()
+        return spacing([float(step) for step in np.diff(ordered) * unit])
+
+
+def iso(value: cftime.datetime) -> str:
+    """Return the date in its own calendar, without a fraction of zero."""
+    text = str(value.isoformat(timespec="milliseconds"))
+    return text.removesuffix(".000")
+
+
+def in_our_calendar(value: cftime.datetime) -> str | None:
+    """Return the date as `xsd:dateTime` text; None when it is no year of our era."""
+    julian = value.calendar in {"standard", "gregorian", "julian"}
+    if julian and (value.calendar == "julian" or (value.year, value.month, value.day) < REFORM):
+        value = value.change_calendar("proleptic_gregorian")
+    if not FIRST_YEAR <= value.year <= 9999:  # noqa: PLR2004 - xsd:dateTime years of four digits
+        return None
+    day = min(value.day, monthrange(value.year, value.month)[1])
+    moment = datetime(value.year, value.month, day, value.hour, value.minute, value.second, value.microsecond)  # noqa: DTZ001 - model time has no zone
+    return moment.isoformat(timespec="milliseconds").removesuffix(".000")
+
+
+def period(axis: TimeAxis, cell_methods: Sequence[str], *, climatology: bool) -> tuple[Period | None, list[str]]:
+    """Return the period of a time axis and notes for the provider."""
+    if not axis.values.size:
+        return None, [f"The time coordinate {axis.name!r} holds no values."]
+    try:
+        first, last = axis.decode(float(axis.values.min())), axis.decode(float(axis.values.max()))
+        begin, end, basis = _outer(axis, first, last, cell_methods)
+    except (ValueError, OverflowError, TypeError):
+        return None, [f"The time coordinate {axis.name!r} cannot be read: units {short(axis.units)!r} do not fit."]
+    notes = []
+    begins, ends = in_our_calendar(begin), in_our_calendar(end)
+    if climatology or begins is None or ends is None:
+        return None, ["The time coordinate is that of a climatology: no period was taken from it."]
+    if axis.calendar not in {"standard", "proleptic_gregorian"}:
+        notes.append(f"The times are in the calendar {axis.written!r}; the period is given in the Gregorian calendar.")
+    if basis == "derived":
+        notes.append("The values are means over time, but the file has no time bounds: the period was widened to them.")
+    found = Period(
+        begin=begins,
+        end=max(begins, ends),
+        first=iso(first),
+        last=iso(last),
+        count=int(axis.values.size),
+        calendar=short(axis.written) or "standard",
+        variable=short(axis.name),
+        basis=basis,
+    )
+    return found, notes
+
+
+def _outer(
+    axis: TimeAxis, first: cftime.datetime, last: cftime.datetime, cell_methods: Sequence[str]
+) -> tuple[Any, Any, Literal["bounds", "coordinate", "derived"]]:
+    """Return the begin and the end of the outer time steps and what they rest on."""
+    if axis.bounds is not None and axis.bounds.size:
+        return axis.decode(float(axis.bounds.min())), axis.decode(float(axis.bounds.max())), "bounds"
+    step = axis.spacing()
+    if step is None or not any(AVERAGED.search(text) for text in cell_methods):
+        return first, last, "coordinate"
+    if step in {"P1M", "P1Y"}:
+        month = 1 if step == "P1Y" else first.month
+        return first.replace(month=month, day=1, hour=0, minute=0, second=0), _next(last, step), "derived"
+    ordered = np.unique(axis.values)
+    half = float(np.median(np.diff(ordered))) / 2
+    return axis.decode(float(ordered[0]) - half), axis.decode(float(ordered[-1]) + half), "derived"
+
+
+def _next(value: cftime.datetime, step: str) -> cftime.datetime:
+    """Return the start of the month or year after `value`."""
+    month = 13 if step == "P1Y" else value.month + 1
+    year, month = value.year + (month - 1) // 12, (month - 1) % 12 + 1
+    return value.replace(year=year, month=month, day=1, hour=0, minute=0, second=0)

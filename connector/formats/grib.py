@@ -1,0 +1,285 @@
+"""GRIB1 and GRIB2: what the fields are, where and when they hold. Runs in the child.
+
+Multi-field messages are taken apart: without that, wind components vanish. Steps are computed from corners and counts,
+because the increments written in messages may contradict both.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Final
+
+import eccodes
+import numpy as np
+
+from connector.errors import InvalidInput
+from connector.formats import gribscan
+from connector.formats.description import BBox, Facts, Grid, Limits, Messages, Period, Variable, short, tidy
+from connector.formats.extent import arc, box, curvilinear_box, points_box, union
+from connector.formats.periods import spacing
+
+CORNERED: Final = frozenset({"regular_ll", "regular_gg", "reduced_ll", "reduced_gg"})
+NOWHERE: Final = frozenset({"sh", "unstructured_grid", "ncep_32769", "unknown", "unknown_PLPresent"})
+UNKNOWN: Final = frozenset({"unknown", "unk", "~", ""})
+NO_YEARS: Final = frozenset({0, 255})  # climatologies carry these for "any year"
+LEVELS_SHOWN: Final = 12
+
+
+@dataclass(slots=True)
+class Quantity:
+    """A parameter and the levels it was met on."""
+
+    variable: Variable
+    levels: dict[tuple[str, int], None] = field(default_factory=dict)
+
+    def described(self) -> Variable:
+        """Return the variable with its levels in words."""
+        kinds: dict[str, list[int]] = {}
+        for kind, level in self.levels:
+            kinds.setdefault(kind, []).append(level)
+        words = []
+        for kind, levels in kinds.items():
+            ordered = [str(level) for level in sorted(levels)]
+            shown = ", ".join(ordered[:LEVELS_SHOWN]) + (" and more" if len(ordered) > LEVELS_SHOWN else "")
+            words.append(f"{kind} {shown}")
+        whole = self.variable
+        return Variable(
+            name=whole.name,
+            standard_name=whole.standard_name,
+            long_name=whole.long_name,
+            unit=whole.unit,
+            shape=whole.shape,
+            level=short("; ".join(words)),
+        )
+
+
+@dataclass(slots=True)
+class Collected:
+    """What has been gathered from the fields so far; dictionaries keep the order of the file."""
+
+    fields: int = 0
+    editions: set[int] = field(default_factory=set)
+    centres: dict[str, str | None] = field(default_factory=dict)
+    quantities: dict[str, Quantity] = field(default_factory=dict)
+    grids: dict[str, Grid] = field(default_factory=dict)
+    valid: set[datetime] = field(default_factory=set)
+    reference: set[datetime] = field(default_factory=set)
+    kinds: dict[str, None] = field(default_factory=dict)
+    members: set[int] = field(default_factory=set)
+    notes: dict[str, None] = field(default_factory=dict)
+
+
+def read(path: Path, limits: Limits) -> Facts:
+    """Describe the GRIB file at `path`.
+
+    Raises:
+        InvalidInput: the file is cut off or damaged, or ecCodes cannot decode a message.
+    """
+    gribscan.scan(path)
+    seen = Collected()
+    for handle in _fields(path):
+        if seen.fields >= limits.messages:
+            seen.notes[f"The description rests on the first {limits.messages} fields; the file holds more."] = None
+            break
+        seen.fields += 1
+        try:
+            _collect(handle, seen, limits)
+        except eccodes.CodesInternalError as error:
+            raise InvalidInput(f"Field {seen.fields} of the file cannot be decoded.") from error
+    return _facts(seen)
+
+
+def _fields(path: Path) -> Iterator[int]:
+    """Yield a handle per field; each is released before the next is made."""
+    eccodes.codes_grib_multi_support_on()
+    with path.open("rb") as file:
+        while True:
+            try:
+                handle = eccodes.codes_grib_new_from_file(file)
+            except eccodes.CodesInternalError as error:
+                raise InvalidInput("The file is cut off or damaged: a message cannot be loaded.") from error
+            if handle is None:
+                return
+            with _released(handle):
+                yield handle
+
+
+@contextmanager
+def _released(handle: int) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        eccodes.codes_release(handle)
+
+
+def _get(handle: int, key: str, kind: type | None = None) -> Any:
+    """Return a key's value, None where this message has no such key."""
+    try:
+        return eccodes.codes_get(handle, key) if kind is None else eccodes.codes_get(handle, key, kind)
+    except eccodes.KeyValueNotFoundError:
+        return None
+
+
+def _known(value: object) -> str | None:
+    text = short(value)
+    return None if text is None or text in UNKNOWN else text
+
+
+def _collect(handle: int, seen: Collected, limits: Limits) -> None:
+    seen.editions.add(int(_get(handle, "edition")))
+    centre = _known(_get(handle, "centre", str))
+    if centre:
+        seen.centres.setdefault(centre, _known(_get(handle, "centreDescription", str)))
+    if kind := _known(_get(handle, "dataType", str)):
+        seen.kinds[kind] = None
+    member = _get(handle, "perturbationNumber", int)
+    if member is not None:
+        seen.members.add(member)
+    _collect_quantity(handle, seen)
+    _collect_times(handle, seen)
+    key = str(_get(handle, "md5GridSection", str) or _get(handle, "gridType", str))
+    if key not in seen.grids:
+        seen.grids[key] = _grid(handle, seen, limits)
+
+
+def _collect_quantity(handle: int, seen: Collected) -> None:
+    name = _known(_get(handle, "shortName", str))
+    if name is None:
+        codes = [_get(handle, key, int) for key in ("discipline", "parameterCategory", "parameterNumber")]
+        number = ".".join(str(code) for code in codes) if None not in codes else _get(handle, "paramId", str)
+        name = f"parameter {number}"
+        seen.notes[f"The file holds {name}, which the parameter tables do not know: name it by hand."] = None
+    if name not in seen.quantities:
+        size = [_get(handle, key, int) for key in ("Nj", "Ni")]
+        variable = Variable(
+            name=name,
+            standard_name=_known(_get(handle, "cfName", str)),
+            long_name=_known(_get(handle, "name", str)),
+            unit=_known(_get(handle, "units", str)),
+            shape=tuple(n for n in size if n is not None and 0 < n < eccodes.CODES_MISSING_LONG),
+        )
+        seen.quantities[name] = Quantity(variable)
+    level = str(_get(handle, "typeOfLevel", str)), int(_get(handle, "level", int) or 0)
+    seen.quantities[name].levels[level] = None
+
+
+def _collect_times(handle: int, seen: Collected) -> None:
+    """Take the analysis time and the time the field is valid at: for an accumulation, the end of its interval."""
+    for keys, moments in ((("validityDate", "validityTime"), seen.valid), (("dataDate", "dataTime"), seen.reference)):
+        moment = _moment(*(_get(handle, key, int) for key in keys))
+        if moment is None:
+            seen.notes["Some fields are of no particular year (a climatology); they give no period."] = None
+        else:
+            moments.add(moment)
+
+
+def _moment(day: int | None, clock: int | None) -> datetime | None:
+    """Return yyyymmdd and hhmm as a time in UTC (GRIB has no other), None when it is none."""
+    if day is None or clock is None or day // 10_000 in NO_YEARS:
+        return None
+    try:
+        return datetime(day // 10_000, day // 100 % 100, day % 100, clock // 100, clock % 100)  # noqa: DTZ001 - written without a zone, as CF times are
+    except ValueError:
+        return None
+
+
+def _grid(handle: int, seen: Collected, limits: Limits) -> Grid:
+    kind = str(_get(handle, "gridType", str))
+    if kind in NOWHERE:
+        seen.notes[f"The position of a grid of type {kind!r} cannot be read: name the place by hand."] = None
+        return Grid(kind=short(kind) or "unknown")
+    if kind in CORNERED:
+        return _cornered(handle, kind)
+    points = int(_get(handle, "numberOfPoints", int) or _get(handle, "numberOfDataPoints", int) or 0)
+    if points > limits.coordinate_values:
+        seen.notes[f"The grid has {points} points, too many to read: name the place by hand."] = None
+        return Grid(kind=short(kind) or "unknown")
+    return _by_points(handle, kind)
+
+
+def _cornered(handle: int, kind: str) -> Grid:
+    """Return a grid along meridians and parallels: its outer cells reach half a step beyond the corners."""
+    rows, columns = int(_get(handle, "Nj", int)), _columns(handle)
+    lat = [float(_get(handle, f"latitudeOf{end}GridPointInDegrees", float)) for end in ("First", "Last")]
+    lon = [float(_get(handle, f"longitudeOf{end}GridPointInDegrees", float)) for end in ("First", "Last")]
+    if _get(handle, "iScansNegatively", int):
+        lon.reverse()
+    width = (lon[1] - lon[0]) % 360.0
+    dx = 360.0 / columns if kind.startswith("reduced") else width / max(1, columns - 1)
+    dy = abs(lat[1] - lat[0]) / max(1, rows - 1)
+    around = arc(lon[0] - dx / 2, lon[0] + width + dx / 2, dx)
+    span = max(-90.0, min(lat) - dy / 2), min(90.0, max(lat) + dy / 2)
+    steps = (tidy(dx), tidy(dy)) if dx > 0 and dy > 0 else None
+    return Grid(kind=kind, bbox=box(around, span, "midpoints"), size=(rows, columns), resolution=steps)
+
+
+def _columns(handle: int) -> int:
+    """Return the number of points along a parallel; along the longest one where the rows differ."""
+    columns = _get(handle, "Ni", int)
+    if columns is not None and 0 < columns < eccodes.CODES_MISSING_LONG:
+        return int(columns)
+    return max(1, int(np.max(eccodes.codes_get_array(handle, "pl"))))
+
+
+def _by_points(handle: int, kind: str) -> Grid:
+    """Return a projected or rotated grid by the position of every point, as ecCodes computes them."""
+    lat = np.asarray(eccodes.codes_get_double_array(handle, "latitudes"), dtype=np.float64)
+    lon = np.asarray(eccodes.codes_get_double_array(handle, "longitudes"), dtype=np.float64)
+    size = tuple(int(_get(handle, key, int) or 0) for key in ("Nj", "Ni"))
+    rows_known = size[0] * size[1] == lat.size
+    found = curvilinear_box(lon.reshape(size), lat.reshape(size)) if rows_known else points_box(lon, lat)
+    return Grid(kind=short(kind) or "unknown", bbox=found, size=size if rows_known else (lat.size,))
+
+
+def _facts(seen: Collected) -> Facts:
+    grids = tuple(seen.grids.values())
+    found, degrees = _around(grids), None
+    steps = [max(grid.resolution) for grid in grids if grid.resolution]
+    if len(steps) == len(grids) and steps:
+        degrees = max(steps)
+    if any(grid.kind not in CORNERED and grid.bbox for grid in grids):
+        seen.notes["The box is that of the grid points; cells reach half a step beyond it."] = None
+    ordered = sorted(seen.valid)
+    moments = [moment.isoformat() for moment in ordered]
+    steps_apart = [(later - earlier).total_seconds() for earlier, later in pairwise(ordered)]
+    return Facts(
+        format=" and ".join(f"GRIB{edition}" for edition in sorted(seen.editions)),
+        publisher=next((each for each in seen.centres.values() if each), None),
+        conforms_to=f"WMO FM 92 GRIB edition {max(seen.editions)}",
+        bbox=found,
+        period=Period(begin=moments[0], end=moments[-1], first=moments[0], last=moments[-1], count=len(moments))
+        if moments
+        else None,
+        spatial_resolution_degrees=degrees,
+        temporal_resolution=spacing(steps_apart),
+        variables=tuple(each.described() for each in seen.quantities.values()),
+        grids=grids,
+        messages=_messages(seen),
+        notes=tuple(seen.notes),
+    )
+
+
+def _messages(seen: Collected) -> Messages:
+    reference = sorted(seen.reference)
+    return Messages(
+        count=seen.fields,
+        edition=tuple(sorted(seen.editions)),
+        centres=tuple(seen.centres),
+        reference=(reference[0].isoformat(), reference[-1].isoformat()) if reference else None,
+        kinds=tuple(seen.kinds),
+        members=len(seen.members),
+    )
+
+
+def _around(grids: tuple[Grid, ...]) -> BBox | None:
+    """Return the box around all grids."""
+    boxes = [grid.bbox for grid in grids if grid.bbox]
+    if not boxes:
+        return None
+    if len(boxes) == 1:
+        return boxes[0]
+    south, north = min(each.south for each in boxes), max(each.north for each in boxes)
+    return box(union([(each.west, each.east) for each in boxes]), (south, north), boxes[0].basis)

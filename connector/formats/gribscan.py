@@ -1,0 +1,79 @@
+"""Where the messages of a GRIB file lie, by the lengths they announce. Finds files that are cut off.
+
+ecCodes skips what it cannot complete, so a download that broke off looks like a shorter forecast. Section 0 of every
+message gives its length and its last four bytes are `7777` (WMO FM 92); both are checked here, without decoding.
+"""
+
+from pathlib import Path
+from typing import IO, Final, NamedTuple
+
+from connector.errors import InvalidInput
+
+MAGIC: Final = b"GRIB"
+END: Final = b"7777"
+WINDOW: Final = 1 << 16
+LARGE: Final = 0x800000  # GRIB1 beyond 8 MB: the length is coded in units of 120 bytes, by a convention of ECMWF
+
+
+class Message(NamedTuple):
+    """The place of one message."""
+
+    offset: int
+    length: int
+
+
+def scan(path: Path) -> list[Message]:
+    """Return the messages of a file up to its end, or up to a large GRIB1 message, which only ecCodes can measure.
+
+    Raises:
+        InvalidInput: a message is cut off or damaged, or there is none.
+    """
+    found: list[Message] = []
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        position = _next(file, 0)
+        while position is not None:
+            length = _length(file, position)
+            if length is None:
+                return [*found, Message(position, size - position)]
+            _check(file, Message(position, length), size, len(found) + 1)
+            found.append(Message(position, length))
+            position = _next(file, position + length)
+    if not found:
+        raise InvalidInput("The file holds no GRIB message.")
+    return found
+
+
+def _next(file: IO[bytes], position: int) -> int | None:
+    """Return where the next message begins at or after `position`, None at the end."""
+    while True:
+        file.seek(position)
+        window = file.read(WINDOW)
+        at = window.find(MAGIC)
+        if at >= 0:
+            return position + at
+        if len(window) < WINDOW:
+            return None
+        position += WINDOW - len(MAGIC) + 1
+
+
+def _length(file: IO[bytes], position: int) -> int | None:
+    """Return the announced length of the message at `position`; None for a large GRIB1 message."""
+    file.seek(position)
+    section = file.read(16)
+    edition = section[7] if len(section) > 7 else 0  # noqa: PLR2004 - octet 8
+    if edition == 1:
+        length = int.from_bytes(section[4:7], "big")
+        return None if length & LARGE else length
+    if edition == 2:  # noqa: PLR2004 - the edition
+        return int.from_bytes(section[8:16], "big") if len(section) == 16 else 0  # noqa: PLR2004 - section 0
+    raise InvalidInput(f"This is GRIB edition {edition}; editions 1 and 2 can be read.")
+
+
+def _check(file: IO[bytes], message: Message, size: int, number: int) -> None:
+    end = message.offset + message.length
+    if end > size:
+        raise InvalidInput(f"The file is cut off in message {number}: {end} bytes are announced, it has {size}.")
+    file.seek(max(message.offset, end - len(END)))
+    if message.length < len(MAGIC) + 8 or file.read(len(END)) != END:
+        raise InvalidInput(f"Message {number} is damaged: it does not end as its length says.")
