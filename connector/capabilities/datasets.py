@@ -1,0 +1,241 @@
+"""Datasets: our own catalog records, the files behind them, and what is wrong with a record before it is one."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from sqlmodel import col
+
+from connector import formats
+from connector.capabilities.drafting import SHA256, draft
+from connector.capabilities.evidence import Begin, Clock
+from connector.capabilities.identity import Principal
+from connector.errors import InvalidInput, NotFound
+from connector.standards import rdf
+from connector.standards.dcat import graph, model, plain, shacl
+from connector.storage.events import Event
+from connector.storage.objects import Objects
+from connector.storage.tables import Asset, Dataset
+from connector.storage.work import Work
+
+PLAIN: Final = "application/json"
+"""Media type of the plain form of a record; every other one is RDF."""
+
+DEFAULT_PROFILE: Final = "dcat-ap"
+
+
+class DatasetPublished(Event, frozen=True, kw_only=True):
+    """A record was registered or replaced; `subject` is the dataset."""
+
+    origin: str
+
+
+class DatasetWithdrawn(Event, frozen=True, kw_only=True):
+    """A dataset left the catalog; `subject` is the dataset."""
+
+    origin: str
+
+
+class Draft(msgspec.Struct, frozen=True, kw_only=True):
+    """A record drafted from a file: what the file supports, and what its provider should know or complete."""
+
+    record: model.Dataset
+    kind: str
+    notes: tuple[str, ...]
+
+
+class Registered(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a registration."""
+
+    id: str
+    version: int
+    created: bool
+    files: tuple[str, ...]
+    report: shacl.Report
+
+
+@dataclass(frozen=True, slots=True)
+class Datasets:
+    """The records of this participant."""
+
+    begin: Begin
+    read: Begin
+    now: Clock
+    participant: str
+    home: str
+    publisher: str
+    objects: Objects
+    describe: Callable[[Path, str], formats.Description]
+
+    def draft(self, digest: str, filename: str) -> Draft:
+        """Describe a file that was uploaded and draft a record from it.
+
+        Args:
+            digest: SHA-256 of the uploaded file.
+            filename: its name; decides nothing but what the record calls it and ties between formats.
+
+        Raises:
+            NotFound: no such file was uploaded.
+            InvalidInput: the file is of no known format, damaged, or takes too much to read.
+        """
+        if digest not in self.objects:
+            raise NotFound("uploaded file", digest)
+        described = self.describe(self.objects.path(digest), filename)
+        agent = model.Agent(id=self.participant, name={"en": self.publisher})
+        record = draft(described, Path(filename).name, home=self.home, publisher=agent)
+        return Draft(record=record, kind=described.format, notes=described.notes)
+
+    def validate(self, data: bytes, media_type: str, profile: str = DEFAULT_PROFILE) -> shacl.Report:
+        """Check a record and return every finding; nothing is kept.
+
+        Raises:
+            InvalidInput: it cannot be read at all, or is not one dataset.
+        """
+        return shacl.check(parse_record(data, media_type)[1], profile)
+
+    def register(
+        self, data: bytes, media_type: str, by: Principal, profile: str = DEFAULT_PROFILE
+    ) -> Registered:
+        """Publish a record, or a new version of one; the same record again changes nothing.
+
+        A distribution whose SHA-256 is that of an uploaded file is delivered by this connector.
+
+        Raises:
+            InvalidInput: it cannot be read or breaks the structure of the profile; the reasons are the findings.
+        """
+        subject, triples = parse_record(data, media_type)
+        report = shacl.check(triples, profile)
+        if not report.conforms:
+            raise InvalidInput(
+                f"The record of {subject} does not conform to {profile}.",
+                reasons=[finding.sentence for finding in report.results if finding.severity == "Violation"],
+                fix="Correct these fields and register it again; nothing was stored.",
+            )
+        canonical = rdf.canonical(triples)
+        view = graph.read(triples, subject)
+        with self.begin(self.participant) as work:
+            row = work.find(Dataset, self.participant, subject, lock=True)
+            same = row is not None and row.fingerprint == rdf.fingerprint(canonical) and row.state == "published"
+            if row is None:
+                row = work.add(self._row(subject, profile, canonical, view))
+            elif not same:
+                self._replace(row, profile, canonical, view)
+            files = self._attach(work, view)
+            if not same:
+                body = {"profile": profile, "fingerprint": row.fingerprint, "version": row.version, "files": files}
+                work.record(subject, "dataset.published", by.name, body)
+                work.emit(DatasetPublished(subject=subject, origin=self.participant))
+            created = not same and row.version == 1
+        return Registered(id=subject, version=row.version, created=created, files=tuple(files), report=report)
+
+    def withdraw(self, key: str, by: Principal) -> Dataset:
+        """Take a dataset out of the catalog; agreements on it stay, new ones are not made."""
+        with self.begin(self.participant) as work:
+            row = work.need(Dataset, self.participant, key, lock=True)
+            if row.state != "withdrawn":
+                row.state, row.updated = "withdrawn", self.now()
+                work.record(key, "dataset.withdrawn", by.name, {"fingerprint": row.fingerprint})
+                work.emit(DatasetWithdrawn(subject=key, origin=self.participant))
+            return row
+
+    def get(self, key: str) -> Dataset:
+        """Return one of our published records, or raise NotFound."""
+        with self.read(self.participant) as work:
+            row = work.need(Dataset, self.participant, key)
+        if row.state != "published":
+            raise NotFound("dataset", key)
+        return row
+
+    def list(self) -> list[Dataset]:
+        """Return all our published records by title."""
+        with self.read(self.participant) as work:
+            return work.select(
+                Dataset,
+                col(Dataset.origin) == self.participant,
+                col(Dataset.state) == "published",
+                order_by=[col(Dataset.title), col(Dataset.id)],
+            )
+
+    def files(self, key: str) -> list[Asset]:
+        """Return the files behind a dataset, by name."""
+        with self.read(self.participant) as work:
+            return work.select(Asset, col(Asset.dataset) == key, order_by=col(Asset.filename))
+
+    def _row(self, subject: str, profile: str, canonical: bytes, view: model.Dataset) -> Dataset:
+        return Dataset(
+            participant=self.participant,
+            origin=self.participant,
+            id=subject,
+            title=model.words(view.title),
+            profile=profile,
+            record=canonical,
+            fingerprint=rdf.fingerprint(canonical),
+            created=self.now(),
+            updated=self.now(),
+        )
+
+    def _replace(self, row: Dataset, profile: str, canonical: bytes, view: model.Dataset) -> None:
+        row.title, row.profile, row.record = model.words(view.title), profile, canonical
+        row.fingerprint, row.version = rdf.fingerprint(canonical), row.version + 1
+        row.state, row.updated = "published", self.now()
+
+    def _attach(self, work: Work, view: model.Dataset) -> list[str]:
+        """Tie the record's distributions to the uploaded files they name, and return the files' names."""
+        wanted = {each.id: each for each in view.distribution if _digest(each) in self.objects}
+        for asset in work.select(Asset, col(Asset.dataset) == view.id):
+            known = wanted.pop(asset.distribution, None)
+            if known is None or _digest(known) != asset.object:
+                work.delete(asset)
+                if known is not None:
+                    wanted[asset.distribution] = known
+        for each in wanted.values():
+            work.add(self._asset(view.id, each))
+        return [asset.filename for asset in work.select(Asset, col(Asset.dataset) == view.id)]
+
+    def _asset(self, dataset: str, each: model.Distribution) -> Asset:
+        digest, media_type = _digest(each), str(each.media_type or "").partition("media-types/")[2]
+        return Asset(
+            participant=self.participant,
+            dataset=dataset,
+            distribution=str(each.id),
+            object=digest,
+            filename=_filename(model.words(each.title), digest),
+            media_type=media_type or "application/octet-stream",
+            size=self.objects.size(digest),
+            format=each.format,
+        )
+
+
+def parse_record(data: bytes, media_type: str) -> tuple[str, rdf.Triples]:
+    """Return the dataset that a record describes and its triples, blank nodes named.
+
+    Raises:
+        InvalidInput: not readable, or not about exactly one dataset.
+    """
+    if media_type.partition(";")[0].strip().lower() == PLAIN:
+        triples = graph.write(plain.from_plain(data))
+    else:
+        triples = rdf.parse(data, rdf.Format.of(media_type))
+    found = graph.subjects(triples)
+    if len(found) != 1:
+        raise InvalidInput(
+            f"The record describes {len(found)} datasets.",
+            where=", ".join(found[:5]) or "rdf:type dcat:Dataset",
+            fix="Send one dataset in each record, of type dcat:Dataset and named by an absolute IRI.",
+        )
+    return found[0], rdf.skolemise(triples, found[0])
+
+
+def _digest(each: model.Distribution) -> str:
+    """Return the SHA-256 that a distribution states, or an empty text."""
+    stated = each.checksum
+    return (stated.value or "") if stated and stated.algorithm == SHA256 else ""
+
+
+def _filename(title: str, digest: str) -> str:
+    """Return the name under which a file is delivered: harmless on every system."""
+    name = re.sub(r"[^A-Za-z0-9._-]+", "_", title).strip("._")
+    return name[:120] or digest[:16]

@@ -1,0 +1,113 @@
+"""Drafting: from what a file says about itself to the DCAT-AP record a provider completes."""
+
+import re
+import unicodedata
+from typing import Final
+
+from connector.formats import Description
+from connector.standards.dcat import model
+from connector.standards.rdf import full
+
+SHA256: Final = full("spdx:checksumAlgorithm_sha256")
+MEDIA_TYPES: Final = "https://www.iana.org/assignments/media-types/"
+ENGLISH: Final = "http://publications.europa.eu/resource/authority/language/ENG"
+
+
+def draft(described: Description, filename: str, *, home: str, publisher: model.Agent | None = None) -> model.Dataset:
+    """Return the record that a file supports; what the file does not say is left open, never guessed.
+
+    Args:
+        described: what was read from the file.
+        filename: its name, without folders.
+        home: address under which the connector shows its datasets, without a slash at the end.
+        publisher: who will publish it.
+    """
+    title = described.title or filename
+    iri = f"{home}/{slug(title)}-{described.sha256[:8]}"
+    return model.Dataset(
+        id=iri,
+        title={"en": title},
+        description={"en": described.description or _sentence(described)},
+        keyword={"en": tuple(sorted({*described.keywords, *_words(described)}))},
+        identifier=(described.identifier,) if described.identifier else (),
+        publisher=publisher,
+        creator=(model.Agent(name={"en": described.creator}),) if described.creator else (),
+        spatial=_place(described),
+        temporal=_period(described),
+        crs=(described.crs,) if described.crs and described.crs.startswith("http") else (),
+        spatial_resolution_in_meters=_metres(described),
+        temporal_resolution=_duration(described),
+        variables=tuple(_variable(each) for each in described.variables),
+        dimensions=tuple(model.Component(name=each.name) for each in described.dimensions if each.role == "dimension"),
+        attributes=tuple(model.Component(name=each.name) for each in described.dimensions if each.role == "attribute"),
+        num_series=described.statistics.series if described.statistics else None,
+        quality_note=tuple(model.QualityNote(text=note) for note in described.notes),
+        distribution=(_distribution(described, filename, iri),),
+    )
+
+
+def slug(text: str) -> str:
+    """Return `text` as the last part of a readable address: ASCII letters, digits and hyphens."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:60].strip("-") or "dataset"
+
+
+def _distribution(described: Description, filename: str, iri: str) -> model.Distribution:
+    return model.Distribution(
+        id=f"{iri}#file",
+        title={"en": filename},
+        access_url=(iri,),
+        format=described.file_type,
+        media_type=MEDIA_TYPES + described.media_type,
+        byte_size=described.byte_size,
+        checksum=model.Checksum(algorithm=SHA256, value=described.sha256),
+    )
+
+
+def _sentence(described: Description) -> str:
+    names = ", ".join(_words(described)[:5])
+    about = f" with {names}" if names else ""
+    when = f", {described.period.begin} to {described.period.end}" if described.period else ""
+    return f"{described.format} file{about}{when}."
+
+
+def _words(described: Description) -> list[str]:
+    """Return the names of the variables as people would search for them."""
+    found = (each.standard_name or each.long_name or each.name for each in described.variables)
+    return list(dict.fromkeys(name.replace("_", " ") for name in found))
+
+
+def _variable(each: object) -> model.Variable:
+    name, standard = getattr(each, "name", None), getattr(each, "standard_name", None)
+    label = getattr(each, "long_name", None)
+    known = standard if standard and re.fullmatch(r"[A-Za-z0-9_]+", standard) else None
+    return model.Variable(
+        name=name, standard_name=known, label={"en": label} if label else {}, unit=getattr(each, "unit", None)
+    )
+
+
+def _place(described: Description) -> tuple[model.Location, ...]:
+    box = described.bbox
+    return (model.Location(bbox=(box.west, box.south, box.east, box.north)),) if box else ()
+
+
+def _period(described: Description) -> tuple[model.PeriodOfTime, ...]:
+    period = described.period
+    return (model.PeriodOfTime(start=_time(period.begin), end=_time(period.end)),) if period else ()
+
+
+def _time(text: str) -> str | None:
+    """Return an ISO date or moment in the form that a record takes; a moment of the file is UTC."""
+    if not re.fullmatch(model.TIME_PATTERN, text):
+        return None
+    return text + "Z" if "T" in text and not re.search(r"(Z|[+-]\d\d:\d\d)$", text) else text
+
+
+def _metres(described: Description) -> tuple[float, ...]:
+    metres = described.spatial_resolution_metres
+    return (metres,) if metres and metres > 0 else ()
+
+
+def _duration(described: Description) -> str | None:
+    text = described.temporal_resolution
+    return text if text and re.fullmatch(model.DURATION_PATTERN, text) else None

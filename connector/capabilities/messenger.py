@@ -1,0 +1,76 @@
+"""Protocol messages to other connectors: signed, sent once, and their answers sorted into final and passing ones."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from connector.errors import PeerFailed
+from connector.network import Network, Response
+
+Mint = Callable[[str], str]
+"""Makes the short-lived token that proves to an audience who we are."""
+
+TRY_AGAIN: Final = frozenset({408, 409, 425, 429})
+"""4xx answers that pass. 409 is a race: a peer answers it to a message that overtook the end of its own last one."""
+
+MESSAGE_BYTES: Final = 1024**2
+"""Largest answer to a single message, in bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Messenger:
+    """Sends messages to peers under our identity."""
+
+    network: Network
+    mint: Mint
+
+    async def post(self, peer: str, url: str, body: bytes, *, limit: int = MESSAGE_BYTES) -> Response:
+        """POST a message to `peer` and return its 2xx answer, whose media type and exact status vary between peers.
+
+        Raises:
+            PeerFailed: no answer or a refusal; `retryable` tells whether the same message may succeed later.
+            InvalidInput: the address is one that this connector must not call.
+        """
+        headers = {"Authorization": f"Bearer {self.mint(peer)}", "Content-Type": "application/json"}
+        return _accepted(peer, await self.network.request("POST", url, headers=headers, body=body, limit=limit))
+
+    async def get(self, peer: str, url: str, *, limit: int = MESSAGE_BYTES) -> Response:
+        """GET from `peer` under our identity; errors as for `post`."""
+        headers = {"Authorization": f"Bearer {self.mint(peer)}", "Accept": "application/json"}
+        return _accepted(peer, await self.network.request("GET", url, headers=headers, limit=limit))
+
+
+def _accepted(peer: str, answer: Response) -> Response:
+    if 200 <= answer.status < 300:  # noqa: PLR2004 - the range of HTTP success
+        return answer
+    passing = answer.status >= 500 or answer.status in TRY_AGAIN  # noqa: PLR2004 - the range of server errors
+    raise PeerFailed(
+        f"{peer} answered {answer.status}: {said(answer.body)}",
+        retryable=passing,
+        status=answer.status,
+        body=answer.body,
+    )
+
+
+class _Error(msgspec.Struct):
+    """What a DSP error object says, as far as a person can use it."""
+
+    code: str | None = None
+    reason: list[object] = []
+
+
+def reasons(body: bytes) -> list[str]:
+    """Return the reasons of a peer's error object verbatim; none when the body is no such object."""
+    try:
+        error = msgspec.json.decode(body, type=_Error)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return []
+    texts = [item if isinstance(item, str) else msgspec.json.encode(item).decode() for item in error.reason]
+    return texts or ([error.code] if error.code else [])
+
+
+def said(body: bytes) -> str:
+    """Return a peer's answer in one line for people."""
+    return "; ".join(reasons(body)) or body[:200].decode(errors="replace").strip() or "nothing more was said"

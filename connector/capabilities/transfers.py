@@ -1,0 +1,416 @@
+"""Transfers of data under agreements, in both roles (Dataspace Protocol 2025-1, chapter 10).
+
+House rules as in `negotiations`. One use of an agreement is one transfer that was started: what a limit of uses
+counts. The bytes themselves are `delivery`'s.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+from sqlmodel import col
+
+from connector.capabilities.agreements import AgreementEnded, need_active, why_not
+from connector.capabilities.evidence import Begin, Clock, NewId
+from connector.capabilities.identity import Principal
+from connector.capabilities.messenger import Messenger, reasons
+from connector.capabilities.negotiations import message_id
+from connector.capabilities.offers import facts
+from connector.errors import Conflict, IllegalMove, InvalidInput, NotFound, PeerFailed
+from connector.standards.dsp import messages, transfer
+from connector.standards.dsp.negotiation import Role
+from connector.standards.dsp.transfer import Move, State, TransferMessage
+from connector.standards.odrl.decide import judge
+from connector.standards.rdf import GD
+from connector.storage.events import DeliveryFailed, Event
+from connector.storage.tables import Agreement, Asset, Peer, Transfer
+from connector.storage.work import Work
+
+PULL: Final = "HttpData-PULL"
+"""The transfer format that every connector of this kind offers: the consumer fetches over HTTP."""
+
+HTTP: Final = "https://w3id.org/idsa/v4.1/HTTP"
+"""Endpoint type of an HTTP pull."""
+
+RENEWAL: Final = f"{GD}renewal"
+"""Endpoint property: where the consumer's connector gets a fresh token while the transfer runs."""
+
+FINAL: Final = transfer.FINAL
+
+
+class TransferMoved(Event, frozen=True, kw_only=True):
+    """A transfer reached a new state, by our move or the peer's."""
+
+    state: State
+
+
+class TransferMessageDue(Event, frozen=True, kw_only=True):
+    """We made a move and the peer has to hear of it; `message` is the message's id, the same on every try."""
+
+    move: Move
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Transfers:
+    """Transfer processes of this participant."""
+
+    begin: Begin
+    read: Begin
+    now: Clock
+    new_id: NewId
+    participant: str
+    address: str
+    data_address: str
+    messenger: Messenger
+    grant: Callable[[str, str], str]
+    check_url: Callable[[str], None]
+
+    # --- asked by our own people --------------------------------------------------------------------------------
+
+    def request(self, agreement: str, by: Principal, pid: str | None = None) -> Transfer:
+        """Ask the provider for the data of an agreement.
+
+        Args:
+            agreement: the agreement's id.
+            by: who asks.
+            pid: the transfer's id, for a caller that may have to ask again; asking again changes nothing.
+
+        Raises:
+            NotFound: we are no consumer of such an agreement.
+            Conflict: the agreement is not in force, or `pid` is taken by another transfer.
+        """
+        with self.begin(self.participant) as work:
+            if pid and (known := work.find(Transfer, pid)) is not None:
+                return _the_same(known, agreement)
+            found = work.find(Agreement, agreement)
+            contract = need_active(work, agreement, found.peer if found else "", Role.CONSUMER)
+            ours = work.add(
+                Transfer(
+                    participant=self.participant,
+                    pid=pid or f"urn:uuid:{self.new_id()}",
+                    role=Role.CONSUMER,
+                    peer=contract.peer,
+                    callback=work.need(Peer, contract.peer).address,
+                    agreement=agreement,
+                    dataset=contract.dataset,
+                    format=PULL,
+                    state=transfer.apply(None, Move.REQUEST, Role.CONSUMER),
+                    created=self.now(),
+                    updated=self.now(),
+                )
+            )
+            self._announce(work, ours, Move.REQUEST, by.name)
+            return ours
+
+    def complete(self, pid: str, by: Principal) -> Transfer:
+        """Say that all data was had; errors as for `terminate`."""
+        with self.begin(self.participant) as work:
+            ours = work.need(Transfer, pid, lock=True)
+            if ours.state != State.COMPLETED:
+                self._move(work, ours, Move.COMPLETE, by.name)
+            return ours
+
+    def terminate(self, pid: str, reason: str, by: Principal) -> Transfer:
+        """End a transfer for a reason that the other side is told.
+
+        Raises:
+            NotFound: there is no such transfer.
+            IllegalMove: it is over already.
+        """
+        with self.begin(self.participant) as work:
+            ours = work.need(Transfer, pid, lock=True)
+            if ours.state == State.TERMINATED and ours.reason == [reason]:
+                return ours
+            self._terminate(work, ours, "terminated-by-a-person", [reason], by.name)
+            return ours
+
+    def get(self, pid: str) -> Transfer:
+        """Return one transfer, or raise NotFound."""
+        with self.read(self.participant) as work:
+            return work.need(Transfer, pid)
+
+    def list(self) -> list[Transfer]:
+        """Return all transfers, newest first."""
+        with self.read(self.participant) as work:
+            return work.select(Transfer, order_by=[col(Transfer.created).desc(), col(Transfer.pid)])
+
+    async def data_access(self, pid: str) -> messages.DataAddress:
+        """Return where and with which token the data of a started transfer is fetched now; the token is a fresh one.
+
+        Raises:
+            NotFound: there is no such transfer with us as consumer.
+            Conflict: it is not running; the reason says why.
+            PeerFailed: the provider gives no fresh token.
+        """
+        with self.read(self.participant) as work:
+            ours = work.need(Transfer, pid)
+        if ours.role != Role.CONSUMER:
+            raise NotFound("transfer", pid)
+        if ours.state != State.STARTED or ours.data_address is None:
+            raise Conflict(_not_running(ours), fix="Request a new transfer.")
+        address = messages.load_address(ours.data_address)
+        renewal = address.get(RENEWAL)
+        if renewal is None:
+            return address
+        answer = await self.messenger.post(ours.peer, renewal, b"{}")
+        return messages.load_address(msgspec.json.decode(answer.body))
+
+    # --- said by a peer -----------------------------------------------------------------------------------------
+
+    def open(self, message: messages.TransferRequestMessage, sender: Principal) -> Transfer:
+        """Take a consumer's request; the same request again is answered with the transfer it opened.
+
+        Raises:
+            NotFound: there is no such agreement with this peer.
+            Conflict: the agreement is not in force.
+            InvalidInput: a format that we do not offer, or a callback address that must not be called.
+        """
+        self.check_url(message.callback_address)
+        with self.begin(self.participant) as work:
+            repeated = work.select(
+                Transfer,
+                col(Transfer.peer) == sender.participant,
+                col(Transfer.peer_pid) == message.consumer_pid,
+                col(Transfer.role) == Role.PROVIDER.value,
+            )
+            if repeated:
+                return repeated[0]
+            contract = need_active(work, message.agreement_id, sender.participant, Role.PROVIDER)
+            if message.format != PULL or not work.select(Asset, col(Asset.dataset) == contract.dataset, limit=1):
+                raise InvalidInput(
+                    f"The format {message.format!r} is not offered for this dataset.",
+                    where="format",
+                    fix=f"Take one of the catalog's: {PULL}.",
+                )
+            ours = work.add(
+                Transfer(
+                    participant=self.participant,
+                    pid=f"urn:uuid:{self.new_id()}",
+                    role=Role.PROVIDER,
+                    peer=sender.participant,
+                    peer_pid=message.consumer_pid,
+                    callback=message.callback_address.rstrip("/"),
+                    agreement=contract.id,
+                    dataset=contract.dataset,
+                    format=message.format,
+                    state=transfer.apply(None, Move.REQUEST, Role.CONSUMER),
+                    created=self.now(),
+                    updated=self.now(),
+                )
+            )
+            self._heard(work, ours, Move.REQUEST, message)
+            return ours
+
+    def receive(self, pid: str, message: TransferMessage, sender: Principal) -> Transfer:
+        """Apply what the counterparty said; a repeated message is acknowledged, not applied again.
+
+        Raises:
+            NotFound: no such transfer with this peer; a stranger must not learn that it exists.
+            IllegalMove: the protocol does not allow it in this state.
+            InvalidInput: the message names another transfer.
+        """
+        move = transfer.move_of(message)
+        with self.begin(self.participant) as work:
+            ours = _between(work.find(Transfer, pid, lock=True), pid, sender)
+            if work.has_evidence(ours.pid, message_id(message)):
+                return ours
+            _belongs(ours, message)
+            ours.state = transfer.apply(State(ours.state), move, Role(ours.role).other)
+            ours.updated = self.now()
+            if isinstance(message, messages.TransferStartMessage) and message.data_address is not None:
+                ours.data_address = messages.dump(message.data_address)
+            if isinstance(message, messages.TransferTerminationMessage | messages.TransferSuspensionMessage):
+                ours.code, ours.reason = message.code, list(message.reason)
+            self._heard(work, ours, move, message)
+            return ours
+
+    def state_for(self, pid: str, sender: Principal) -> Transfer:
+        """Return the transfer as the counterparty may see it; errors as for `receive`."""
+        with self.read(self.participant) as work:
+            return _between(work.find(Transfer, pid), pid, sender)
+
+    def renew(self, pid: str, sender: Principal) -> messages.DataAddress:
+        """Return, as provider, the address of a running transfer with a fresh token.
+
+        Raises:
+            NotFound: no such transfer with this peer.
+            Conflict: it is not running; the reason says why.
+        """
+        with self.read(self.participant) as work:
+            ours = _between(work.find(Transfer, pid), pid, sender)
+            contract = work.need(Agreement, ours.agreement)
+        if ours.role != Role.PROVIDER:
+            raise NotFound("transfer", pid)
+        if contract.state != "active":
+            raise Conflict(why_not(contract), fix="Negotiate a new agreement.")
+        if ours.state != State.STARTED:
+            raise Conflict(_not_running(ours), fix="Request a new transfer.")
+        return self._access(ours)
+
+    # --- heard from the outbox ----------------------------------------------------------------------------------
+
+    def react(self, event: TransferMoved, participant: str) -> None:
+        """Decide, as provider, on a request for data: start it and count a use, or end it with the reasons."""
+        with self.begin(participant) as work:
+            ours = work.need(Transfer, event.subject, lock=True)
+            if ours.state != State.REQUESTED or ours.role != Role.PROVIDER:
+                return
+            contract = work.need(Agreement, ours.agreement, lock=True)
+            use = contract.uses + 1
+            known = facts(self.now(), work.find(Peer, ours.peer), ours.peer, contract.claims, use)
+            decision = judge(contract.policy, "use", known)
+            why = [why_not(contract)] if contract.state != "active" else list(decision.reasons)
+            permitted = contract.state == "active" and decision.permitted
+            work.record(ours.pid, "policy.decided", participant, {"permitted": permitted, "reasons": why, "use": use})
+            if permitted and work.spend_use(contract.id, use):
+                self._move(work, ours, Move.START, participant)
+            else:
+                self._terminate(work, ours, "policy", why, participant)
+
+    def end(self, event: AgreementEnded, participant: str) -> None:
+        """Terminate every running transfer of an agreement that ended."""
+        with self.begin(participant) as work:
+            running = work.select(Transfer, col(Transfer.agreement) == event.subject, lock=True)
+            for ours in running:
+                if ours.state not in FINAL:
+                    why = [f"The agreement was terminated: {event.reason}"]
+                    self._terminate(work, ours, "agreement-terminated", why, participant)
+
+    async def send(self, event: TransferMessageDue, participant: str) -> None:
+        """Tell the peer about our move.
+
+        Raises:
+            PeerFailed: the peer cannot be reached now; the outbox tries again.
+        """
+        with self.read(participant) as work:
+            ours = work.need(Transfer, event.subject)
+        if ours.state == State.TERMINATED and event.move is not Move.TERMINATE:
+            return
+        path, message = self._message(ours, event)
+        try:
+            answer = await self.messenger.post(ours.peer, ours.callback + path, messages.encode(message))
+        except PeerFailed as failure:
+            if failure.retryable:
+                raise
+            self._give_up(participant, ours.pid, reasons(failure.body) or [failure.message])
+            return
+        if ours.peer_pid is None:
+            self._learn(participant, ours.pid, answer.body)
+
+    def undelivered(self, event: DeliveryFailed, participant: str) -> None:
+        """End a transfer whose counterparty could not be told of a move, with the reason."""
+        with self.read(participant) as work:
+            known = work.find(Transfer, event.subject) is not None
+        if known and event.subscriber == "transfers.send":
+            self._give_up(participant, event.subject, [event.reason])
+
+    # --- inside -------------------------------------------------------------------------------------------------
+
+    def _heard(self, work: Work, ours: Transfer, move: Move, message: TransferMessage) -> None:
+        body = messages.dump(message) if move is not Move.START else {"@type": "TransferStartMessage"}
+        work.record(ours.pid, f"transfer.{move}.received", ours.peer, body, message_id(message))
+        work.emit(TransferMoved(subject=ours.pid, state=State(ours.state)))
+
+    def _announce(self, work: Work, ours: Transfer, move: Move, by: str) -> None:
+        key = f"urn:uuid:{self.new_id()}"
+        body = {"message": key, "state": ours.state, "agreement": ours.agreement, "reason": ours.reason}
+        work.record(ours.pid, f"transfer.{move}", by, body)
+        work.emit(TransferMessageDue(subject=ours.pid, move=move, message=key))
+
+    def _move(self, work: Work, ours: Transfer, move: Move, by: str) -> None:
+        """Make our own move, held to the protocol like the peer's."""
+        ours.state = transfer.apply(State(ours.state), move, Role(ours.role))
+        ours.updated = self.now()
+        self._announce(work, ours, move, by)
+
+    def _terminate(self, work: Work, ours: Transfer, code: str, why: list[str], by: str) -> None:
+        if ours.state in FINAL:
+            raise IllegalMove(f"The transfer is over: it is {ours.state}.", fix="Nothing is left to do.")
+        ours.code, ours.reason = code, why
+        self._move(work, ours, Move.TERMINATE, by)
+
+    def _message(self, ours: Transfer, event: TransferMessageDue) -> tuple[str, TransferMessage]:
+        """Return the path under the peer's address and the message that tells of a move."""
+        theirs = ours.peer_pid or ""
+        consumer, provider = (ours.pid, theirs) if ours.role == Role.CONSUMER else (theirs, ours.pid)
+        both: dict[str, Any] = {"id": event.message, "consumer_pid": consumer, "provider_pid": provider}
+        process, why = f"/transfers/{theirs}", {"code": ours.code, "reason": tuple(ours.reason)}
+        match event.move:
+            case Move.REQUEST:
+                return "/transfers/request", messages.TransferRequestMessage(
+                    id=event.message,
+                    consumer_pid=ours.pid,
+                    agreement_id=ours.agreement,
+                    format=ours.format,
+                    callback_address=self.address,
+                )
+            case Move.START:
+                address = self._access(ours) if ours.role == Role.PROVIDER else None
+                return f"{process}/start", messages.TransferStartMessage(**both, data_address=address)
+            case Move.SUSPEND:
+                return f"{process}/suspension", messages.TransferSuspensionMessage(**both, **why)
+            case Move.COMPLETE:
+                return f"{process}/completion", messages.TransferCompletionMessage(**both)
+            case Move.TERMINATE:
+                return f"{process}/termination", messages.TransferTerminationMessage(**both, **why)
+
+    def _access(self, ours: Transfer) -> messages.DataAddress:
+        endpoint = f"{self.data_address}/{ours.pid}"
+        properties = {
+            "authorization": self.grant(ours.pid, ours.peer),
+            "authType": "bearer",
+            RENEWAL: f"{endpoint}/renewal",
+        }
+        return messages.DataAddress(
+            endpoint_type=HTTP,
+            endpoint=endpoint,
+            endpoint_properties=tuple(messages.EndpointProperty(name=n, value=v) for n, v in properties.items()),
+        )
+
+    def _learn(self, participant: str, pid: str, body: bytes) -> None:
+        """Take the peer's id of the process from its acknowledgement, unless a message of its brought it first."""
+        acknowledged = messages.decode(body, messages.TransferProcess)
+        with self.begin(participant) as work:
+            ours = work.need(Transfer, pid, lock=True)
+            if ours.peer_pid is None:
+                ours.peer_pid = acknowledged.provider_pid
+
+    def _give_up(self, participant: str, pid: str, why: list[str]) -> None:
+        """End a transfer that the peer refuses to go on with; it knows, so it is not told."""
+        with self.begin(participant) as work:
+            ours = work.need(Transfer, pid, lock=True)
+            if ours.state in FINAL:
+                return
+            ours.state, ours.code, ours.reason, ours.updated = State.TERMINATED, "refused-by-peer", why, self.now()
+            work.record(pid, "transfer.refused", ours.peer, {"reason": why})
+            work.emit(TransferMoved(subject=pid, state=State.TERMINATED))
+
+
+def _the_same(known: Transfer, agreement: str) -> Transfer:
+    if known.agreement != agreement:
+        raise Conflict(f"The id {known.pid!r} belongs to another transfer.", fix="Choose a new id.")
+    return known
+
+
+def _between(found: Transfer | None, pid: str, sender: Principal) -> Transfer:
+    if found is None or found.peer != sender.participant:
+        raise NotFound("transfer", pid)
+    return found
+
+
+def _belongs(ours: Transfer, message: TransferMessage) -> None:
+    """Refuse a message whose ids are not those of the process it was sent to; learn the peer's from its first."""
+    if isinstance(message, messages.TransferRequestMessage):
+        raise InvalidInput("A transfer request opens a transfer.", where="@type", fix="POST it to /transfers/request.")
+    pair = (message.consumer_pid, message.provider_pid)
+    mine, theirs = pair if ours.role == Role.CONSUMER else pair[::-1]
+    if mine != ours.pid or theirs != (ours.peer_pid or theirs):
+        raise InvalidInput("The ids in the message are not those of this transfer.", where="consumerPid, providerPid")
+    ours.peer_pid = ours.peer_pid or theirs
+
+
+def _not_running(ours: Transfer) -> str:
+    why = "; ".join(str(reason) for reason in ours.reason)
+    return f"The transfer is {ours.state}, not STARTED{': ' + why if why else ''}."

@@ -1,0 +1,1 @@
+"""The thin shell: HTTP in, a capability called, its answer out."""

@@ -1,0 +1,216 @@
+"""The Dataspace Protocol 2025-1 over HTTPS, both roles on one set of routes.
+
+The process we hold knows which role is ours, so `/negotiations/{pid}` serves provider and consumer alike.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+from litestar import Controller, Request, Response, Router, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery
+from litestar.status_codes import HTTP_200_OK, HTTP_201_CREATED
+
+from connector.capabilities.catalog import Catalog
+from connector.capabilities.identity import Principal
+from connector.capabilities.negotiations import Negotiations
+from connector.capabilities.transfers import Transfers
+from connector.errors import Refusal
+from connector.standards.dsp import catalog as dsp_catalog
+from connector.standards.dsp import messages
+from connector.standards.dsp.negotiation import Role
+from connector.storage.tables import Negotiation, Transfer
+from connector.web.auth import peer_only
+from connector.web.problems import JSON, refused_to_peer
+
+PATH: Final = "/dsp/2025-1"
+
+Pid = FromPath[str]
+Peer = NamedDependency[Principal]
+
+
+class CatalogController(Controller):
+    """What we offer (clause 6.2)."""
+
+    path = "/catalog"
+
+    @post("/request", status_code=HTTP_200_OK, sync_to_thread=True)
+    def request(
+        self, body: bytes, peer: Peer, catalog: NamedDependency[Catalog], after: FromQuery[str] = ""
+    ) -> Response[bytes]:
+        """Answer a CatalogRequestMessage with one page of the catalog; the next is in the Link header."""
+
+        def act() -> Response[bytes]:
+            asked = messages.decode(body, messages.CatalogRequestMessage)
+            page = catalog.page(asked.filter, peer, after)
+            links = {"Link": f'<{page.next}>; rel="next"'} if page.next else {}
+            return Response(page.body, media_type=JSON, headers=links)
+
+        return answered("catalog", body, act)
+
+    @get("/request", sync_to_thread=True)
+    def follow(self, peer: Peer, catalog: NamedDependency[Catalog], after: FromQuery[str] = "") -> Response[bytes]:
+        """Answer a GET of a continuation link, which the specification leaves open, like the POST of it."""
+        message = messages.encode(messages.CatalogRequestMessage())
+        return self.request.fn(self, message, peer, catalog, after)  # type: ignore[no-any-return, call-arg]
+
+    @get("/datasets/{key:path}", sync_to_thread=True)
+    def dataset(self, key: Pid, peer: Peer, catalog: NamedDependency[Catalog]) -> Response[bytes]:
+        """Answer with one dataset and its offers."""
+        wanted = key.removeprefix("/")
+        return answered("catalog", b"", lambda: Response(catalog.entry(wanted, peer), media_type=JSON))
+
+
+class NegotiationController(Controller):
+    """Contract negotiations (clause 8.3)."""
+
+    path = "/negotiations"
+
+    @post("/request", status_code=HTTP_201_CREATED, sync_to_thread=True)
+    def open(self, body: bytes, peer: Peer, negotiations: NamedDependency[Negotiations]) -> Response[bytes]:
+        """A consumer opens a negotiation."""
+
+        def act() -> Response[bytes]:
+            message = messages.decode(body, messages.ContractRequestMessage)
+            return acknowledged(negotiations.open(message, peer), HTTP_201_CREATED)
+
+        return answered("negotiation", body, act)
+
+    @get("/{pid:str}", sync_to_thread=True)
+    def state(self, pid: Pid, peer: Peer, negotiations: NamedDependency[Negotiations]) -> Response[bytes]:
+        """Tell the counterparty the state."""
+        return answered("negotiation", b"", lambda: acknowledged(negotiations.state_for(pid, peer)), pid)
+
+    @post(["/{pid:str}/request", "/{pid:str}/offers"], status_code=HTTP_200_OK, sync_to_thread=True)
+    def terms(self, pid: Pid, body: bytes, peer: Peer, negotiations: NamedDependency[Negotiations]) -> Response[bytes]:
+        """A consumer or a provider puts other terms on the table."""
+        kinds = (messages.ContractRequestMessage, messages.ContractOfferMessage)
+        return _negotiated(negotiations, pid, body, peer, *kinds)
+
+    @post("/{pid:str}/agreement", status_code=HTTP_200_OK, sync_to_thread=True)
+    def agreement(
+        self, pid: Pid, body: bytes, peer: Peer, negotiations: NamedDependency[Negotiations]
+    ) -> Response[bytes]:
+        """A provider agrees."""
+        return _negotiated(negotiations, pid, body, peer, messages.ContractAgreementMessage)
+
+    @post("/{pid:str}/agreement/verification", status_code=HTTP_200_OK, sync_to_thread=True)
+    def verification(
+        self, pid: Pid, body: bytes, peer: Peer, negotiations: NamedDependency[Negotiations]
+    ) -> Response[bytes]:
+        """A consumer verified the agreement."""
+        return _negotiated(negotiations, pid, body, peer, messages.ContractAgreementVerificationMessage)
+
+    @post("/{pid:str}/events", status_code=HTTP_200_OK, sync_to_thread=True)
+    def event(self, pid: Pid, body: bytes, peer: Peer, negotiations: NamedDependency[Negotiations]) -> Response[bytes]:
+        """A consumer accepts, or a provider finalizes."""
+        return _negotiated(negotiations, pid, body, peer, messages.ContractNegotiationEventMessage)
+
+    @post("/{pid:str}/termination", status_code=HTTP_200_OK, sync_to_thread=True)
+    def termination(
+        self, pid: Pid, body: bytes, peer: Peer, negotiations: NamedDependency[Negotiations]
+    ) -> Response[bytes]:
+        """Either side ends it."""
+        return _negotiated(negotiations, pid, body, peer, messages.ContractNegotiationTerminationMessage)
+
+
+class TransferController(Controller):
+    """Transfer processes (clause 10.3)."""
+
+    path = "/transfers"
+
+    @post("/request", status_code=HTTP_201_CREATED, sync_to_thread=True)
+    def open(self, body: bytes, peer: Peer, transfers: NamedDependency[Transfers]) -> Response[bytes]:
+        """A consumer asks for the data of an agreement."""
+
+        def act() -> Response[bytes]:
+            message = messages.decode(body, messages.TransferRequestMessage)
+            return acknowledged(transfers.open(message, peer), HTTP_201_CREATED)
+
+        return answered("transfer", body, act)
+
+    @get("/{pid:str}", sync_to_thread=True)
+    def state(self, pid: Pid, peer: Peer, transfers: NamedDependency[Transfers]) -> Response[bytes]:
+        """Tell the counterparty the state."""
+        return answered("transfer", b"", lambda: acknowledged(transfers.state_for(pid, peer)), pid)
+
+    @post("/{pid:str}/start", status_code=HTTP_200_OK, sync_to_thread=True)
+    def start(self, pid: Pid, body: bytes, peer: Peer, transfers: NamedDependency[Transfers]) -> Response[bytes]:
+        """The data flows from now on."""
+        return _transferred(transfers, pid, body, peer, messages.TransferStartMessage)
+
+    @post("/{pid:str}/suspension", status_code=HTTP_200_OK, sync_to_thread=True)
+    def suspension(self, pid: Pid, body: bytes, peer: Peer, transfers: NamedDependency[Transfers]) -> Response[bytes]:
+        """Either side pauses."""
+        return _transferred(transfers, pid, body, peer, messages.TransferSuspensionMessage)
+
+    @post("/{pid:str}/completion", status_code=HTTP_200_OK, sync_to_thread=True)
+    def completion(self, pid: Pid, body: bytes, peer: Peer, transfers: NamedDependency[Transfers]) -> Response[bytes]:
+        """Either side says that all is done."""
+        return _transferred(transfers, pid, body, peer, messages.TransferCompletionMessage)
+
+    @post("/{pid:str}/termination", status_code=HTTP_200_OK, sync_to_thread=True)
+    def termination(self, pid: Pid, body: bytes, peer: Peer, transfers: NamedDependency[Transfers]) -> Response[bytes]:
+        """Either side ends it."""
+        return _transferred(transfers, pid, body, peer, messages.TransferTerminationMessage)
+
+
+@get(["/.well-known/dspace-version", f"{PATH}/.well-known/dspace-version"], sync_to_thread=False)
+def version() -> Response[bytes]:
+    """List the protocol versions we speak and where; open to everyone (clause 4.3)."""
+    return Response(msgspec.json.encode(dsp_catalog.version_document(PATH)), media_type=JSON)
+
+
+def answered(
+    family: messages.Family, body: bytes, act: Callable[[], Response[bytes]], pid: str = ""
+) -> Response[bytes]:
+    """Return what `act` returns, or its refusal as the error object of the protocol."""
+    try:
+        return act()
+    except Refusal as refusal:
+        return refused_to_peer(family, refusal, body, pid)
+
+
+def acknowledged(ours: Negotiation | Transfer, status: int = HTTP_200_OK) -> Response[bytes]:
+    """Return the acknowledgement of a message about our process."""
+    theirs = ours.peer_pid or ""
+    consumer, provider = (ours.pid, theirs) if ours.role == Role.CONSUMER else (theirs, ours.pid)
+    kind = messages.ContractNegotiation if isinstance(ours, Negotiation) else messages.TransferProcess
+    message = kind(consumer_pid=consumer, provider_pid=provider, state=ours.state)
+    return Response(messages.encode(message), status_code=status, media_type=JSON)
+
+
+def _negotiated(
+    negotiations: Negotiations, pid: str, body: bytes, peer: Principal, *kinds: type[messages.Message]
+) -> Response[bytes]:
+    def act() -> Response[bytes]:
+        message: Any = messages.decode(body, *kinds)
+        return acknowledged(negotiations.receive(pid, message, peer))
+
+    return answered("negotiation", body, act, pid)
+
+
+def _transferred(
+    transfers: Transfers, pid: str, body: bytes, peer: Principal, kind: type[messages.Message]
+) -> Response[bytes]:
+    def act() -> Response[bytes]:
+        message: Any = messages.decode(body, kind)
+        return acknowledged(transfers.receive(pid, message, peer))
+
+    return answered("transfer", body, act, pid)
+
+
+def _refused_at_the_door(request: Request[Any, Any, Any], refusal: Refusal) -> Response[bytes]:
+    """Answer who was not let in: the guard speaks before any handler, so nothing of the message is known."""
+    segment = request.url.path.removeprefix(f"{PATH}/").split("/")[0]
+    families: dict[str, messages.Family] = {"negotiations": "negotiation", "transfers": "transfer"}
+    return refused_to_peer(families.get(segment, "catalog"), refusal, b"")
+
+
+router = Router(
+    path=PATH,
+    route_handlers=[CatalogController, NegotiationController, TransferController],
+    guards=[peer_only],
+    exception_handlers={Refusal: _refused_at_the_door},
+)
