@@ -313,7 +313,7 @@ def _load(document: Any, names: Sequence[str]) -> Message:
     name = document.get("@type") if isinstance(document, dict) else None
     if not isinstance(name, str) or name not in names:
         raise InvalidInput(
-            f"This is {f'a {name}' if name in TYPES else 'not a message of the protocol'}.",
+            f"This is {f'a {name}' if name in list(TYPES) else 'not a message of the protocol'}.",
             where="$['@type']",
             fix=f"Send {' or '.join(names)} with its '@context'.",
         )

@@ -1,0 +1,201 @@
+"""The official JSON schemas and we give the same verdict, on the official examples and on broken copies of them."""
+
+import copy
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import jsonschema_rs
+import pytest
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
+
+from connector import library
+from connector.errors import InvalidInput
+from connector.standards.dsp import linked, schema
+from connector.standards.dsp.messages import TYPES, decode, encode
+from connector.standards.dsp.versions import VERSIONS
+from tests.conftest import references
+from tests.standards.dsp import examples
+
+FOLDER: Final = references() / "standards" / "dsp-2025-1"
+BASE: Final = "https://w3id.org/dspace/2025/1/"
+
+# Where we decide otherwise than the schemas, and why. Each entry tells from the document whether it applies.
+DEVIATIONS: Final[Mapping[str, tuple[str, Callable[[Any], bool]]]] = {
+    "a rule has a target of its own": (
+        "The text forbids it and the schemas forget it; reading over it would bind the rule to the wrong dataset.",
+        lambda document: any(
+            isinstance(rule, dict) and "target" in rule
+            for node in objects(document)
+            for key in ("permission", "prohibition", "obligation")
+            if isinstance(node.get(key), list)
+            for rule in node[key]
+        ),
+    ),
+    "it is JSON-LD in another form": (
+        "A bare context, a prefixed or an expanded form says the same; it has to pass the schema once compacted.",
+        lambda document: not linked.is_plain(document, TYPES),
+    ),
+}
+OWN_TARGET, OTHER_FORM = (applies for _, applies in DEVIATIONS.values())
+
+
+def objects(value: Any) -> list[dict[str, Any]]:
+    """Return every object in a document."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return ([value] if isinstance(value, dict) else []) + [found for each in inner for found in objects(each)]
+
+
+def official(path: Path) -> Any:
+    """Return a published schema with its known slip mended: three refer to `…json#definitions/…` without a slash."""
+    return json.loads(path.read_text().replace(".json#definitions/", ".json#/definitions/"))
+
+
+SCHEMAS: Final = {path.relative_to(FOLDER).as_posix(): official(path) for path in FOLDER.glob("*/*-schema.json")}
+REGISTRY: Final = jsonschema_rs.Registry([(found["$id"], found) for found in SCHEMAS.values()])
+BY_TITLE: Final = {
+    found["title"].removesuffix("Schema"): jsonschema_rs.Draft201909Validator(found, registry=REGISTRY)
+    for name, found in SCHEMAS.items()
+    if name != "transfer/data-address-schema.json"  # it has the title of another
+}
+ADDRESS: Final = jsonschema_rs.Draft201909Validator(
+    SCHEMAS["transfer/data-address-schema.json"], registry=REGISTRY
+)
+PUBLISHED: Final = [json.loads(path.read_text()) for path in sorted(FOLDER.glob("*/example/*.json"))]
+MESSAGES: Final = [found for found in PUBLISHED if found.get("@type") in TYPES] + examples.MESSAGES
+OTHERS: Final[list[tuple[str, schema.Check, Any]]] = [
+    *(("Catalog", schema.ROOT_CATALOG, found) for found in PUBLISHED if found.get("@type") == "Catalog"),
+    *(("Dataset", schema.ROOT_DATASET, found) for found in PUBLISHED if found.get("@type") == "Dataset"),
+    *(("Version", VERSIONS, found) for found in PUBLISHED if "protocolVersions" in found),
+    ("Catalog", schema.ROOT_CATALOG, examples.CATALOG),
+    ("Dataset", schema.ROOT_DATASET, {"@context": [examples.CONTEXT], **examples.DATASET}),
+]
+
+# Words of the protocol and values of every kind: what a broken document is broken with.
+KEYS: Final = sorted({key for found in [*MESSAGES, examples.CATALOG] for node in objects(found) for key in node})
+WORDS: Final = sorted(
+    {text for found in MESSAGES for node in objects(found) for text in node.values() if isinstance(text, str)}
+)
+values = st.one_of(
+    st.sampled_from([None, True, False, 0, 5, 1.5, "", "x", [], {}, [[]], ["x"], [{}], {"@id": "x"}, {"@value": 5}]),
+    st.sampled_from(WORDS),
+    st.sampled_from(examples.CONSTRAINTS),
+    st.sampled_from([[examples.CONTEXT], [examples.CONTEXT, "urn:other"], ["urn:other"], examples.CONTEXT]),
+    st.sampled_from([[examples.CONTEXT, {}], [examples.CONTEXT, 5], [{"action": "use"}], [{"action": "use", "target": "x"}]]),
+    st.sampled_from([examples.OFFER, examples.ADDRESS, examples.RULES["permission"], examples.SERVICE]),
+).map(copy.deepcopy)
+
+
+def change(draw: st.DrawFn, document: Any) -> None:
+    """Break a document in one place, or try to."""
+    nodes: list[Any] = [document]
+    for node in nodes:
+        nodes.extend(each for each in (node.values() if isinstance(node, dict) else node) if isinstance(each, dict | list))
+    node = draw(st.sampled_from(nodes))
+    how = draw(st.sampled_from(["remove", "replace", "replace", "add", "rename", "wrap"]))
+    if isinstance(node, list):
+        if how == "add" or not node:
+            node.append(draw(values))
+        else:
+            index = draw(st.integers(0, len(node) - 1))
+            if how == "remove":
+                del node[index]
+            else:
+                node[index] = draw(values)
+        return
+    if how == "add" or not node:
+        node[draw(st.sampled_from(KEYS))] = draw(values)
+        return
+    key = draw(st.sampled_from(sorted(node)))
+    old = node.pop(key)
+    if how == "replace":
+        node[key] = draw(values)
+    elif how == "rename":
+        node[draw(st.sampled_from(KEYS))] = old
+    elif how == "wrap":
+        node[key] = [old]
+
+
+@st.composite
+def broken(draw: st.DrawFn, documents: list[Any]) -> Any:
+    """One of the documents with one to four changes."""
+    document = copy.deepcopy(draw(st.sampled_from(documents)))
+    for _ in range(draw(st.integers(1, 4))):
+        change(draw, document)
+    return document
+
+
+def ours(document: Any, kind: str) -> bool:
+    """Tell whether we accept a document as a message of a type, and that what we read goes out valid."""
+    try:
+        message = decode(json.dumps(document).encode(), TYPES[kind])
+    except InvalidInput:
+        return False
+    assert BY_TITLE[kind].is_valid(json.loads(encode(message)))
+    return True
+
+
+@pytest.mark.parametrize("document", MESSAGES, ids=lambda found: found["@type"])
+def test_every_example_is_accepted(document: Any) -> None:
+    """What the specification prints as a message is one for us, and goes out as it came in."""
+    assert BY_TITLE[document["@type"]].is_valid(document)
+    assert ours(document, document["@type"])
+    again = json.loads(encode(decode(json.dumps(document).encode())))
+    assert again == {key: value for key, value in document.items() if value != []}
+
+
+@settings(max_examples=400)
+@given(broken(MESSAGES), st.sampled_from(sorted(TYPES)), st.booleans())
+def test_a_broken_message_gets_the_schemas_verdict(document: Any, other: str, keep: bool) -> None:  # noqa: FBT001
+    """No message passes here that the schemas refuse, nor the reverse, but for the deviations in the table."""
+    named = document.get("@type")
+    kind = named if keep and isinstance(named, str) and named in TYPES else other
+    verdict = BY_TITLE[kind].is_valid(document)
+    if OTHER_FORM(document):
+        event("another form")
+        assert not verdict
+        ours(document, kind)  # asserts that what it makes of the document is valid
+    elif OWN_TARGET(document):
+        event("rule with a target")
+        assert not ours(document, kind) or verdict
+    else:
+        event(f"plain, {'valid' if verdict else 'invalid'}")
+        assert ours(document, kind) is verdict
+
+
+@settings(max_examples=400)
+@given(st.data())
+def test_a_broken_catalog_dataset_or_version_document_gets_the_schemas_verdict(data: st.DataObject) -> None:
+    """The checks of the catalog and version documents are those of the schemas, with the same deviation."""
+    title, check, example = data.draw(st.sampled_from(OTHERS))
+    document = data.draw(broken([example]))
+    verdict = BY_TITLE[title].is_valid(document)
+    found = next(check(document, "$"), None)
+    event(f"{title}, {'valid' if verdict else 'invalid'}")
+    assert (found is None) is verdict or (verdict and OWN_TARGET(document))
+
+
+@settings(max_examples=200)
+@given(broken([examples.ADDRESS]))
+def test_a_broken_data_address_gets_the_schemas_verdict(document: Any) -> None:
+    """A data address is checked as the schema has it, wherever it stands."""
+    assert (next(schema.DATA_ADDRESS(document, "$"), None) is None) is ADDRESS.is_valid(document)
+
+
+def test_every_official_example_and_deviation_is_known() -> None:
+    """A new file among the references does not go unseen, and each deviation says why."""
+    kinds = {found.get("@type", found.get("type", "versions")) for found in PUBLISHED}
+    assert kinds - set(TYPES) == {"Catalog", "Dataset", "versions", "CatalogService", "DataService"}
+    assert all(reason for reason, _ in DEVIATIONS.values())
+    assert set(TYPES) <= set(BY_TITLE)
+
+
+@pytest.mark.parametrize(
+    ("shipped", "published"),
+    [("dspace-2025-1.jsonld", "dspace.jsonld"), ("dspace-2025-1-odrl-profile.jsonld", "odrl.jsonld")],
+)
+def test_the_shipped_contexts_are_the_published_ones(shipped: str, published: str) -> None:
+    """The context files are the published bytes: a changed one would give messages another meaning."""
+    assert library.read("vocab", f"contexts/{shipped}") == (FOLDER / "context" / published).read_bytes()
