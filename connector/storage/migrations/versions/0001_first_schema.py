@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from alembic import op
 
+from connector.storage import index_schema
+
 revision: str = "0001"
 down_revision: str | None = None
 branch_labels: Sequence[str] | None = None
@@ -57,6 +59,7 @@ def upgrade() -> None:
     dialect = op.get_bind().dialect.name
     for statement in SQLITE_APPEND_ONLY if dialect == "sqlite" else POSTGRESQL_APPEND_ONLY:
         op.execute(statement)
+    index_schema.create(op.get_bind())
 
 
 def _parties() -> None:
