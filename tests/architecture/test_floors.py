@@ -40,6 +40,16 @@ def test_layers_name_every_module(contract: dict[str, Any]) -> None:
     assert "exhaustive_ignores" not in contract
 
 
+def test_the_sdk_is_kept_off_every_server_floor() -> None:
+    """A new folder of server code is forbidden to the SDK from its first day."""
+    (contract,) = (each for each in contracts("forbidden") if each["id"] == "client")
+    may = {"connector.client", "connector.errors", "connector.library", "connector.standards"}
+    above = {"connector.__init__", "connector.__main__", "connector.cli", "connector.demo"}
+    floors = {f"connector.{path.stem}" for path in (ROOT / "connector").glob("*.py")}
+    floors |= {f"connector.{path.parent.name}" for path in (ROOT / "connector").glob("*/__init__.py")}
+    assert floors - may - above <= set(contract["forbidden_modules"])
+
+
 def test_contracts_stand_in_one_place() -> None:
     """A second configuration file would be read instead of this one."""
     assert not [name for name in (".importlinter", "setup.cfg", "importlinter.ini") if (ROOT / name).exists()]
