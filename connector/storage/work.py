@@ -3,8 +3,9 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, Final
+from typing import Any, Final, cast
 
+import psycopg
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -95,6 +96,8 @@ class Database:
                 if relaxed and not self.engines.is_sqlite:
                     connection.execute(text("SET LOCAL synchronous_commit = off"))
                 yield connection
+                if not self.engines.is_sqlite and _has_failed(connection):
+                    raise RuntimeError("A statement failed and was ignored: PostgreSQL would undo everything silently.")
         finally:
             self._here.busy = False
 
@@ -132,6 +135,12 @@ class Database:
 
     def _work(self, connection: Connection, participant: str, *, writable: bool) -> Work:
         return Work(connection, participant, self.subscribers, self.now, self.new_id, writable=writable)
+
+
+def _has_failed(connection: Connection) -> bool:
+    """Say whether PostgreSQL would answer our COMMIT with a rollback, as it does after any failed statement."""
+    driver = cast("psycopg.Connection[Any]", connection.connection.driver_connection)
+    return driver.info.transaction_status is psycopg.pq.TransactionStatus.INERROR
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """The unit of work: all of it or none, and nobody else's rows. The same cases hold on both engines."""
 
+import contextlib
 from datetime import datetime, timedelta, timezone
 from enum import StrEnum
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import ColumnElement, and_, column, exists, false, func, literal_column, not_, or_, select, text, true
+from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import SQLModel, col
 
 from connector.errors import Conflict, InvalidInput, NotFound
@@ -113,6 +115,24 @@ def test_a_refused_unit_cannot_be_left_as_if_all_were_well(database: Database) -
         act()
     with database.read(OURS) as work:
         assert work.count(Peer) == 1
+
+
+def test_a_failure_below_the_unit_is_not_swallowed(database: Database) -> None:
+    """A projection's failed statement, caught and forgotten, must not turn the commit into a silent rollback."""
+
+    def act() -> bool:
+        with database.begin(OURS) as work:
+            work.add(peer())
+            with contextlib.suppress(SQLAlchemyError):
+                work.connection.execute(text("SELECT no_such_column"))
+        return True
+
+    try:
+        committed = act()
+    except RuntimeError:
+        committed = False
+    with database.read(OURS) as work:
+        assert work.count(Peer) == committed
 
 
 def test_units_of_one_thread_do_not_nest(database: Database) -> None:
