@@ -59,6 +59,7 @@ class Checkpoint:
     number: int
     path: Path
     sequence: int
+    graphs: frozenset[str]
     taken: float
     readers: int = field(default=0, repr=False)
 
@@ -220,7 +221,7 @@ class Triples:
         self._number += 1
         path = self.folder / "checkpoints" / str(self._number)
         self._store.backup(path)
-        made = Checkpoint(self._number, path, self.sequence(), self._now())
+        made = Checkpoint(self._number, path, self.sequence(), frozenset(self._sizes), self._now())
         self._checkpoints.append(made)
         self._dirty = False
         self._sweep()
