@@ -258,6 +258,8 @@ class Network:
             self._session = self._open()
         try:
             return await self._session.request(method, url, headers=headers, data=body, allow_redirects=False)
+        except aiohttp.ClientError:
+            raise  # some of these are a ValueError too
         except ValueError:
             # A header with a line break, for instance from a token that a peer chose.
             raise InvalidInput("A header holds characters that HTTP does not allow.") from None

@@ -5,13 +5,22 @@ import gzip
 import io
 import logging
 import os
+import ssl
 import tracemalloc
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
 
 import pytest
 import structlog
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from connector.errors import InvalidInput, PeerFailed
 from connector.network import Egress, Network, Response
@@ -274,7 +283,9 @@ def test_t10_a_body_of_exactly_the_limit_is_read() -> None:
         fetch(always(reply(data)), limit=99_999)
 
 
-@pytest.mark.parametrize("packed", [gzip.compress(b"\0" * 50_000_000), gzip.compress(b"\0" * 3_000_000) * 10])
+@pytest.mark.parametrize(
+    "packed", [gzip.compress(b"\0" * 50_000_000), gzip.compress(b"\0" * 3_000_000) * 10], ids=["one", "ten"]
+)
 @pytest.mark.parametrize("limit", [8 * 1024**2, 1024**3])
 def test_t10_a_gzip_bomb_is_not_unpacked(packed: bytes, limit: int) -> None:
     """Neither a small nor a huge limit on the body lets a bomb grow in memory: size and ratio both stop it."""
@@ -374,13 +385,15 @@ def test_t23_a_server_that_drips_is_left_in_the_end() -> None:
 def test_t23_one_host_gets_only_its_share_of_connections() -> None:
     """Calls to a slow host wait for each other instead of opening ever more connections."""
     open_now, most = 0, 0
+    crowd = asyncio.Event()
 
     async def count(_head: bytes, writer: asyncio.StreamWriter) -> None:
         nonlocal open_now, most
         open_now += 1
         most = max(most, open_now)
-        for _ in range(20):
-            await asyncio.sleep(0)
+        if open_now == 3:
+            crowd.set()
+        await crowd.wait()  # nobody is answered before three are here, so a fourth would be seen
         open_now -= 1
         writer.write(reply(b""))
 
@@ -426,12 +439,56 @@ def test_a_port_where_nobody_listens_is_the_peers_failure() -> None:
 def test_a_server_without_tls_fails_an_https_call() -> None:
     """Speaking https to a plain port is a failure, never a fall-back."""
 
+    async def plain(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(reply(b"plain"))
+        writer.close()
+
     async def run() -> None:
-        async with served(always(reply(b""))) as base, Network(LOCAL) as network:
-            await network.request("GET", base.replace("http:", "https:"))
+        server = await asyncio.start_server(plain, "127.0.0.1", 0)
+        async with server, Network(LOCAL) as network:
+            await network.request("GET", f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
 
     with pytest.raises(PeerFailed):
         asyncio.run(run())
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path) -> None:
+    """Whoever stands at the right address without its certificate gets neither our token nor our message."""
+    heard: list[bytes] = []
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.append(await reader.read())
+        writer.close()
+
+    async def run() -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self_signed(tmp_path))
+        server = await asyncio.start_server(listen, "127.0.0.1", 0, ssl=context)
+        async with server, Network(LOCAL) as network:
+            await network.request("GET", f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
+
+    with pytest.raises(PeerFailed, match="certificate that cannot be trusted"):
+        asyncio.run(run())
+    assert b"".join(heard) == b""
+
+
+def self_signed(folder: Path) -> Path:
+    """Return a file with a key and a certificate for 127.0.0.1 that it signed itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    today = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(today - timedelta(days=1))
+        .not_valid_after(today + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    path = folder / "server.pem"
+    path.write_bytes(
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + certificate.public_bytes(Encoding.PEM)
+    )
+    return path
 
 
 # --- streams ----------------------------------------------------------------------------------------------------------
