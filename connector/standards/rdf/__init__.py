@@ -10,7 +10,7 @@ from connector.standards.rdf.contexts import contexts, expand
 from connector.standards.rdf.naming import canonical, fingerprint, skolemise
 from connector.standards.rdf.reading import parse, read_json
 from connector.standards.rdf.terms import GD, LIMITS, PREFIXES, Format, Limits, Triples, compact, full
-from connector.standards.rdf.writing import from_rdflib, serialise, to_rdflib
+from connector.standards.rdf.writing import from_rdflib, serialise, term_of, to_rdflib
 
 __all__ = [
     "GD",
@@ -30,5 +30,6 @@ __all__ = [
     "read_json",
     "serialise",
     "skolemise",
+    "term_of",
     "to_rdflib",
 ]

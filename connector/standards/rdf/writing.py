@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from pyoxigraph import BlankNode, Literal, NamedNode, Triple
 from pyoxigraph import serialize as engine_serialise
@@ -72,19 +72,24 @@ def to_rdflib(triples: Iterable[Triple]) -> "rdflib.Graph":
 
 def from_rdflib(graph: "rdflib.Graph") -> Triples:
     """Return the triples of an rdflib graph, in no particular order."""
+    return tuple(
+        Triple(cast("NamedNode | BlankNode", term_of(s)), cast("NamedNode", term_of(p)), term_of(o))
+        for s, p, o in graph
+    )
+
+
+def term_of(node: object) -> NamedNode | BlankNode | Literal:
+    """Return the term that an rdflib node is."""
     import rdflib  # noqa: PLC0415 - slow to import, needed by few
 
-    def converted(node: object) -> NamedNode | BlankNode | Literal:
-        match node:
-            case rdflib.URIRef():
-                return NamedNode(str(node))
-            case rdflib.BNode():
-                return BlankNode(str(node))
-            case rdflib.Literal():
-                if node.language is not None:
-                    return Literal(str(node), language=node.language)
-                return Literal(str(node), datatype=NamedNode(str(node.datatype)) if node.datatype else None)
-            case _:
-                raise TypeError(f"not a term of RDF 1.1: {node!r}")
-
-    return tuple(Triple(converted(s), converted(p), converted(o)) for s, p, o in graph)  # type: ignore[arg-type]
+    match node:
+        case rdflib.URIRef():
+            return NamedNode(str(node))
+        case rdflib.BNode():
+            return BlankNode(str(node))
+        case rdflib.Literal():
+            if node.language is not None:
+                return Literal(str(node), language=node.language)
+            return Literal(str(node), datatype=NamedNode(str(node.datatype)) if node.datatype else None)
+        case _:
+            raise TypeError(f"not a term of RDF 1.1: {node!r}")
