@@ -4,7 +4,7 @@ Writing is joining bytes: each dataset's entry is made once, when it changes (`d
 lenient: what is wrong with one dataset or one offer is told in `skipped` and costs no other.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -170,7 +170,7 @@ class _Reader:
     def dataset(self, entry: Any, owner: str) -> CatalogDataset:
         """Return one dataset."""
         demand(_NAMED, entry)
-        distributions = [_one_format(each) for each in _many(entry.get("distribution"))]
+        distributions = [_told_apart(each, self.services) for each in _many(entry.get("distribution"))]
         entry = {**entry, "distribution": list(self._sound(entry, "distribution", DISTRIBUTION, distributions))}
         access = [each["accessService"] for each in entry["distribution"]]
         urls = (self.services.get(each) if isinstance(each, str) else each["endpointURL"] for each in access)
@@ -194,15 +194,26 @@ class _Reader:
                 yield value
 
 
-def _one_format(value: Any) -> Any:
-    """Return a distribution with the transfer type as its one `format`.
+def _told_apart(value: Any, services: Collection[str]) -> Any:
+    """Return a distribution with the transfer type as its one `format` and our service as its one `accessService`.
 
-    In expanded form the transfer type and the file format are values of one property; the file format is an IRI.
+    In expanded form transfer type and file format are values of one property, and so are the protocol's data service
+    and those of the record. The file format is an IRI; the protocol's service stands in the catalog itself.
     """
-    if not isinstance(value, dict) or not isinstance(formats := value.get("format"), list):
+    if not isinstance(value, dict):
         return value
-    texts = sorted((each for each in formats if isinstance(each, str)), key=lambda each: "://" in each)
-    return {**value, "format": texts[0], "dct:format": [{"@id": each} for each in texts[1:]]} if texts else value
+    formats, access = _many(value.get("format")), _many(value.get("accessService"))
+    if len(formats) > 1:
+        own, *others = sorted(formats, key=lambda each: "://" in str(each))
+        value = {**value, "format": own, "dct:format": [{"@id": each} for each in others]}
+    if len(access) > 1:
+        own, *others = sorted(access, key=lambda each: _id(each) not in services)
+        value = {**value, "accessService": own, "dcat:accessService": others}
+    return value
+
+
+def _id(value: Any) -> str:
+    return str(value.get("@id") if isinstance(value, dict) else value)
 
 
 def _services(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -14,14 +14,14 @@ House rules:
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from typing import Any, Final, Literal, TypeVar, cast, get_args, overload
+from typing import Any, Final, Literal, TypeVar, get_args, overload
 
 import msgspec
 from msgspec import field
 
 from connector.errors import InvalidInput
 from connector.standards.dsp import linked, wire
-from connector.standards.dsp.schema import CONTEXT, MESSAGES, demand
+from connector.standards.dsp.schema import CONTEXT, DATA_ADDRESS, MESSAGES, demand
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True, tag_field="@type", tag=True, rename="camel"):
@@ -205,7 +205,11 @@ T = TypeVar("T", bound=Message)
 P = TypeVar("P", bound=Part)
 
 
-def decode(data: bytes, *expected: type[T]) -> T:
+@overload
+def decode(data: bytes) -> Message: ...
+@overload
+def decode(data: bytes, *expected: type[T]) -> T: ...
+def decode(data: bytes, *expected: type[T]) -> T | Message:
     """Return the message in `data`, which is one of the `expected` types (of all types when none is named).
 
     Accepts the plain JSON form and, through JSON-LD, prefixed and expanded forms of the same message.
@@ -218,12 +222,16 @@ def decode(data: bytes, *expected: type[T]) -> T:
     names = [kind.__name__ for kind in expected] or list(TYPES)
     if not linked.is_plain(document, TYPES):
         document = linked.plain(document, TYPES)
-    return cast("T", _load(document, names))
+    return _load(document, names)
 
 
-def load(document: Mapping[str, Any], *expected: type[T]) -> T:
+@overload
+def load(document: Mapping[str, Any]) -> Message: ...
+@overload
+def load(document: Mapping[str, Any], *expected: type[T]) -> T: ...
+def load(document: Mapping[str, Any], *expected: type[T]) -> T | Message:
     """Return the message that the plain form `document` is, as `decode` does from bytes."""
-    return cast("T", _load(dict(document), [kind.__name__ for kind in expected] or list(TYPES)))
+    return _load(dict(document), [kind.__name__ for kind in expected] or list(TYPES))
 
 
 def encode(message: Message) -> bytes:
@@ -250,7 +258,12 @@ def dump(part: Part) -> dict[str, Any]:
 
 
 def load_address(document: Mapping[str, Any]) -> DataAddress:
-    """Return the data address that `dump` wrote as `document`."""
+    """Return the data address in the plain form `document`, as `dump` writes it.
+
+    Raises:
+        InvalidInput: it is no data address.
+    """
+    demand(DATA_ADDRESS, document)
     return _build(DataAddress, document)
 
 

@@ -27,7 +27,12 @@ RULES: Final[dict[str, Any]] = {
     "prohibition": [{"action": "odrl:sell", "constraint": []}],
     "obligation": [{"action": "odrl:attribute", "constraint": [CONSTRAINTS[0]]}],
 }
-OFFER: Final[dict[str, Any]] = {"@id": "urn:offer:1", "@type": "Offer", "profile": ["urn:profile:1"], **RULES}
+OFFER: Final[dict[str, Any]] = {
+    "@id": "urn:offer:1",
+    "@type": "Offer",
+    "profile": ["urn:profile:1", "urn:profile:2"],
+    **RULES,
+}
 PIDS: Final = {"consumerPid": "urn:uuid:consumer", "providerPid": "urn:uuid:provider"}
 CAUSE: Final[dict[str, Any]] = {"code": "E-7", "reason": ["Too late.", {"@value": "Zu spät.", "@language": "de"}]}
 ADDRESS: Final[dict[str, Any]] = {

@@ -60,9 +60,7 @@ BY_TITLE: Final = {
     for name, found in SCHEMAS.items()
     if name != "transfer/data-address-schema.json"  # it has the title of another
 }
-ADDRESS: Final = jsonschema_rs.Draft201909Validator(
-    SCHEMAS["transfer/data-address-schema.json"], registry=REGISTRY
-)
+ADDRESS: Final = jsonschema_rs.Draft201909Validator(SCHEMAS["transfer/data-address-schema.json"], registry=REGISTRY)
 PUBLISHED: Final = [json.loads(path.read_text()) for path in sorted(FOLDER.glob("*/example/*.json"))]
 MESSAGES: Final = [found for found in PUBLISHED if found.get("@type") in TYPES] + examples.MESSAGES
 OTHERS: Final[list[tuple[str, schema.Check, Any]]] = [
@@ -83,7 +81,9 @@ values = st.one_of(
     st.sampled_from(WORDS),
     st.sampled_from(examples.CONSTRAINTS),
     st.sampled_from([[examples.CONTEXT], [examples.CONTEXT, "urn:other"], ["urn:other"], examples.CONTEXT]),
-    st.sampled_from([[examples.CONTEXT, {}], [examples.CONTEXT, 5], [{"action": "use"}], [{"action": "use", "target": "x"}]]),
+    st.sampled_from(
+        [[examples.CONTEXT, {}], [examples.CONTEXT, 5], [{"action": "use"}], [{"action": "use", "target": "x"}]]
+    ),
     st.sampled_from([examples.OFFER, examples.ADDRESS, examples.RULES["permission"], examples.SERVICE]),
 ).map(copy.deepcopy)
 
@@ -92,7 +92,9 @@ def change(draw: st.DrawFn, document: Any) -> None:
     """Break a document in one place, or try to."""
     nodes: list[Any] = [document]
     for node in nodes:
-        nodes.extend(each for each in (node.values() if isinstance(node, dict) else node) if isinstance(each, dict | list))
+        nodes.extend(
+            each for each in (node.values() if isinstance(node, dict) else node) if isinstance(each, dict | list)
+        )
     node = draw(st.sampled_from(nodes))
     how = draw(st.sampled_from(["remove", "replace", "replace", "add", "rename", "wrap"]))
     if isinstance(node, list):
@@ -148,7 +150,7 @@ def test_every_example_is_accepted(document: Any) -> None:
 
 @settings(max_examples=400)
 @given(broken(MESSAGES), st.sampled_from(sorted(TYPES)), st.booleans())
-def test_a_broken_message_gets_the_schemas_verdict(document: Any, other: str, keep: bool) -> None:  # noqa: FBT001
+def test_a_broken_message_gets_the_schemas_verdict(document: Any, other: str, keep: bool) -> None:
     """No message passes here that the schemas refuse, nor the reverse, but for the deviations in the table."""
     named = document.get("@type")
     kind = named if keep and isinstance(named, str) and named in TYPES else other
