@@ -13,12 +13,13 @@ all, looks like itself: give `verify` a head noted elsewhere (`anchor`) to find 
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Text, bindparam, cast, distinct, func, select, update
+from sqlalchemy import Connection, Row, Text, bindparam, cast, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import StatementError
 
@@ -93,7 +94,7 @@ FIRST_HEAD: Final = {
 
 HEAD: Final = select(_HEAD).where(_END.participant == bindparam("of_participant"))
 MOVE_HEAD: Final = update(_HEAD).where(_END.participant == bindparam("of_participant"))
-PARTICIPANTS: Final = select(distinct(_ROW.participant)).where(_ROW.position.is_(None))
+PARTICIPANTS: Final = select(_ROW.participant).where(_ROW.position.is_(None)).distinct()
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,14 +242,15 @@ class _Check:
 
     def report(self) -> LedgerReport:
         """Walk the chain and say what was found."""
-        fault = next(self._faults(), None)
+        with closing(self._faults()) as faults:  # a walk broken off must not leave its cursor open
+            fault = next(faults, None)
         unsealed = self._connection.execute(
             select(func.count()).where(_ROW.participant == self._participant, _ROW.position.is_(None))
         ).scalar_one()
         seq, reason = fault or (None, None)
         return LedgerReport(fault is None, self._end.position, unsealed, self._end, seq, reason)
 
-    def _faults(self) -> Iterator[tuple[int, str]]:
+    def _faults(self) -> Generator[tuple[int, str]]:
         try:
             yield from self._faults_of_rows()
         except (ValueError, TypeError, Refusal, StatementError):
@@ -260,13 +262,14 @@ class _Check:
         yield from self._faults_of_head()
 
     def _faults_of_rows(self) -> Iterator[tuple[int, str]]:
-        for row in self._connection.execute(SEALED, self._of_participant):
-            fault = self._fault_of(row)
-            if fault is not None:
-                yield row.seq, fault
-            self._end = Head(row.position, row.seq, row.digest)
-            if self._anchor and self._anchor.position == row.position and self._anchor != self._end:
-                yield row.seq, f"Row {row.seq} is not the one that was noted as the end of the chain earlier."
+        with self._connection.execute(SEALED, self._of_participant) as rows:
+            for row in rows:
+                fault = self._fault_of(row)
+                if fault is not None:
+                    yield row.seq, fault
+                self._end = Head(row.position, row.seq, row.digest)
+                if self._anchor and self._anchor.position == row.position and self._anchor != self._end:
+                    yield row.seq, f"Row {row.seq} is not the one that was noted as the end of the chain earlier."
 
     def _fault_of(self, row: Row[Any]) -> str | None:
         if row.position != self._end.position + 1:

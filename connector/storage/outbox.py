@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, ParamSpec, TypeVar, cast
+from typing import Any, Final, ParamSpec, TypeVar, cast
 
 import msgspec
 import psycopg
@@ -27,7 +27,7 @@ from connector.storage.deliveries import Delivery, Taken
 from connector.storage.events import DeliveryFailed, Event, decode, name_of
 from connector.storage.work import CHANNEL, Clock, Database, Work
 
-Handler = Callable[[Event, str], None] | Callable[[Event, str], Awaitable[None]]
+Handler = Callable[[Any, str], None] | Callable[[Any, str], Awaitable[None]]
 """Takes an event and the participant whose it is; plain functions run in a thread."""
 
 P = ParamSpec("P")
