@@ -182,7 +182,9 @@ def check_query(text: str, limits: QueryLimits | None = None) -> Query:
             fix="Shorten it, for example by asking for the values in several queries.",
         )
     try:
-        tokens = [token for token in _tokens(text, limits.nesting) if token.kind not in {"space", "comment"}]
+        read = list(_tokens(text, limits.nesting))
+        _refuse_a_second_reading(text, read, limits.nesting)
+        tokens = [token for token in read if token.kind not in {"space", "comment"}]
         for token in tokens:
             _refuse_what_reaches_out(token)
         return _read(text, tokens)
@@ -259,6 +261,23 @@ def _refuse_ambiguous_escape(token: _Token) -> None:
                 f"{escape.group()!r} is not an escape of SPARQL.",
                 "Write two backslashes where a backslash is meant.",
             )
+
+
+def _refuse_a_second_reading(text: str, read: Sequence[_Token], nesting: int) -> None:
+    """Refuse a text whose tokens are others when its escapes are decoded first, as SPARQL 1.1 §19.2 allows."""
+    first = re.search(_ESCAPE, text)
+    if first is None:
+        return
+    try:
+        again = [(token.kind, token.text) for token in _tokens(_decoded(text), nesting)]
+    except _Refused:
+        again = []
+    if again != [(token.kind, _decoded(token.text)) for token in read]:
+        raise _Refused(
+            first.start(),
+            f"The escape {first.group()}, or one after it, changes how the query is read.",
+            "Write the characters themselves.",
+        )
 
 
 def _refuse_ambiguous_iri(token: _Token) -> None:
