@@ -278,6 +278,16 @@ def test_t10_a_body_above_the_limit_is_broken_off(announced: bool) -> None:
     assert sent < 50_000_000
 
 
+def test_t10_a_body_announced_above_the_limit_is_not_waited_for() -> None:
+    """What is too large by its own word is refused before the first byte of it."""
+
+    async def announce(_head: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(reply(b"", length=10**12))
+
+    with pytest.raises(PeerFailed, match="more than"):
+        fetch(announce)
+
+
 def test_t10_a_body_of_exactly_the_limit_is_read() -> None:
     """The limit is the largest size accepted, with and without compression."""
     data = os.urandom(100_000)
