@@ -14,7 +14,7 @@ RUNS ?= 5
 TESTS ?= tests
 WORKERS ?= 2
 demo-flags = $(if $(KEEP),--keep) $(if $(CHAOS),--chaos) $(if $(DB),--db $(DB))
-lock = $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --extra all --generate-hashes \
+lock = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet
 
 .PHONY: help setup demo chaos test check lint docs lock bench wheel clean
@@ -51,9 +51,10 @@ lint: setup ## Style, types and import floors only
 docs: setup ## Write the generated reference pages anew
 	@$(PY) -m connector.demo.reference
 
-lock: setup ## Resolve the newest allowed versions into both lock files
-	@$(lock) --upgrade --group dev --output-file requirements-dev.lock
-	@$(lock) --constraint requirements-dev.lock --output-file requirements.lock
+lock: setup ## Resolve the newest allowed versions into the three lock files
+	@$(lock) pyproject.toml --extra all --group dev --upgrade --output-file requirements-dev.lock
+	@$(lock) pyproject.toml --extra all --constraint requirements-dev.lock --output-file requirements.lock
+	@$(lock) --group build --constraint requirements-dev.lock --output-file requirements-build.lock
 	@echo "Now run make check."
 
 bench: setup ## Measure this machine: every tests/bench/bench_*.py in turn

@@ -11,7 +11,7 @@ from packaging.utils import canonicalize_name
 
 from tests.architecture.project import ROOT
 
-LOCKS = ("requirements.lock", "requirements-dev.lock")
+LOCKS = ("requirements.lock", "requirements-build.lock", "requirements-dev.lock")
 ENTRY = re.compile(r"(?P<requirement>[A-Za-z0-9][^\\\n]*?) \\\n(?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
@@ -21,15 +21,15 @@ def locked(name: str) -> list[Requirement]:
     return [Requirement(entry["requirement"]) for entry in ENTRY.finditer((ROOT / name).read_text(encoding="utf-8"))]
 
 
-def asked(*, development: bool) -> Iterator[Requirement]:
-    """Yield what the project file asks for."""
+def asked(name: str) -> Iterator[Requirement]:
+    """Yield what the project file asks of the lock file `name`."""
     extras = PROJECT["project"]["optional-dependencies"]
     groups = PROJECT["dependency-groups"]
-    wanted = [*PROJECT["project"]["dependencies"], *(line for name in extras if name != "all" for line in extras[name])]
-    if development:
-        wanted += [line for lines in groups.values() for line in lines if isinstance(line, str)]
-        wanted += PROJECT["build-system"]["requires"]
-    yield from map(Requirement, wanted)
+    run = [*PROJECT["project"]["dependencies"], *(line for extra in extras if extra != "all" for line in extras[extra])]
+    build = [*PROJECT["build-system"]["requires"], *groups["build"]]
+    develop = [*run, *build, *(line for line in groups["dev"] if isinstance(line, str))]
+    wanted = {"requirements.lock": run, "requirements-build.lock": build, "requirements-dev.lock": develop}
+    yield from map(Requirement, wanted[name])
 
 
 @pytest.mark.parametrize("name", LOCKS)
@@ -50,13 +50,14 @@ def test_a_lock_answers_what_the_project_asks(name: str, python: str) -> None:
         for pin in locked(name)
         if pin.marker is None or pin.marker.evaluate(here)
     }
-    for wish in asked(development=name == "requirements-dev.lock"):
+    for wish in asked(name):
         assert wish.specifier.contains(pins[canonicalize_name(wish.name)], prereleases=True), wish
 
 
-def test_both_locks_agree() -> None:
+@pytest.mark.parametrize("name", LOCKS)
+def test_the_locks_agree(name: str) -> None:
     """What is tested is what users install."""
-    assert set(map(str, locked("requirements.lock"))) <= set(map(str, locked("requirements-dev.lock")))
+    assert set(map(str, locked(name))) <= set(map(str, locked("requirements-dev.lock")))
 
 
 def test_the_extra_all_is_all() -> None:
@@ -68,5 +69,5 @@ def test_the_extra_all_is_all() -> None:
 
 def test_library_versions_are_never_pinned_for_users() -> None:
     """The package itself states ranges: it must live beside other people's requirements."""
-    assert not [str(wish) for wish in asked(development=False) if "==" in str(wish.specifier)]
+    assert not [str(wish) for wish in asked("requirements.lock") if "==" in str(wish.specifier)]
     assert Path(ROOT / "connector" / "py.typed").is_file()

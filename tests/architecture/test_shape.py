@@ -28,7 +28,7 @@ FOREIGN = ("LICENSE", "vocab/", "connector/web/portal/static/vendor/", "connecto
 
 TOP = {
     "pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE", "Makefile", "compose.yaml",
-    "requirements.lock", "requirements-dev.lock",
+    "requirements.lock", "requirements-build.lock", "requirements-dev.lock",
     "connector", "vocab", "shapes", "policies", "tests", "docs",
     ".ci", ".gitignore", ".gitattributes", ".editorconfig", ".dockerignore",
 }  # fmt: skip
