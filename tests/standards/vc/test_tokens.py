@@ -318,6 +318,13 @@ def test_t12_a_number_trick_is_refused(name: str, number: str) -> None:
         check(forge(HEADER, text.encode()))
 
 
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
+def test_t12_what_is_not_json_is_refused_wherever_it_stands(number: str) -> None:
+    """A claim that nobody looks at here could still be read by whoever gets it."""
+    with pytest.raises(Unauthenticated):
+        check(forge(HEADER, json.dumps(CLAIMS | {"scope": 0}).replace('"scope": 0', f'"scope": {number}').encode()))
+
+
 @pytest.mark.parametrize(("header", "payload"), [('"alg": "ES256", ', ""), ("", f'"aud": "{THIRD}", ')])
 def test_t12_a_token_that_says_something_twice_is_refused(header: str, payload: str) -> None:
     """With a name twice, two readers could read two tokens (RFC 8725 §2.4)."""
