@@ -140,10 +140,9 @@ def _extent(raster: Any, system: pyproj.CRS | None) -> tuple[BBox | None, list[s
         return systems.points(system, xs, ys), ["The box is that of the ground control points, and approximate."]
     columns, rows = systems.border(systems.Rectangle(0.0, 0.0, float(raster.width), float(raster.height)))
     place = raster.transform
-    if place.is_rectilinear:
-        left, top = place * (0.0, 0.0)
-        right, bottom = place * (float(raster.width), float(raster.height))
-        found = systems.extent(system, systems.Rectangle(left, bottom, right, top))
+    if place.b == place.d == 0:
+        right, bottom = place.c + place.a * raster.width, place.f + place.e * raster.height
+        found = systems.extent(system, systems.Rectangle(place.c, bottom, right, place.f))
     else:
         found = systems.outline(
             system, place.a * columns + place.b * rows + place.c, place.d * columns + place.e * rows + place.f

@@ -19,7 +19,7 @@ def keep_inside(path: Path, objects: int) -> None:
     """Walk the links of the file at `path` without reading data.
 
     Raises:
-        InvalidInput: a link or dataset refers to another file.
+        InvalidInput: a link or dataset refers to another file, or a group lies in two places.
         TooLarge: there are more than `objects` links.
     """
     with h5py.File(path, "r") as file:
@@ -33,9 +33,15 @@ def keep_inside(path: Path, objects: int) -> None:
                 if links > objects:
                     raise TooLarge(f"The file has more than {objects} objects.")
                 found = _follow(group, name)
-                if isinstance(found, h5py.Group) and _address(found) not in seen:
-                    seen.add(_address(found))
-                    waiting.append(found)
+                if not isinstance(found, h5py.Group):
+                    continue
+                # The netCDF library walks groups as a tree: circles overflow its stack, and a ladder of doubled links
+                # has more paths than there is time.
+                if _address(found) in seen:
+                    where = short(f"{group.name}/{name}")
+                    raise InvalidInput("A group of the file lies in two places.", where=where, fix=MEND)
+                seen.add(_address(found))
+                waiting.append(found)
 
 
 def _follow(group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset | h5py.Datatype | None:

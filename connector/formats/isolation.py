@@ -184,9 +184,10 @@ def _open(path: Path, name: str) -> Iterator[BufferedReader]:
         raise NotFound("file", name) from error
     except OSError as error:
         raise InvalidInput(f"The file cannot be opened: {error.strerror}.", where=name) from error
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise InvalidInput("This is not a regular file.", where=name)
     with os.fdopen(handle, "rb") as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise InvalidInput("This is not a regular file.", where=name)
         yield file
 
 

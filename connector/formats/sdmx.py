@@ -293,6 +293,7 @@ class _Structures:
             dimensions=tuple(sorted(self.components.values(), key=lambda each: order[each.role])),
             statistics=Statistics(
                 message=STRUCTURE,
+                series=0,
                 dataflow=flows[0] if flows else None,
                 dataflows=flows,
                 data_structures=structures,

@@ -1,0 +1,168 @@
+"""Comparing a description with the facts expected of a file; shared by the tests of the demo's and of further files."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import pytest
+
+from connector.formats import BBox, Description
+
+TOLERANCE: Final = 1e-3
+READ: Final = ("netcdf", "grib", "geotiff", "sdmx-ml", "sdmx-csv")
+HANDLED: Final = {
+    *("bytes", "sha256", "format", "crosses_antimeridian", "note"),
+    # Centres are expected only of readers that cannot find the cells' edges.
+    "bbox_centres",
+    *("grid_mapping", "edges", "bbox", "resolution", "time", "variables", "attributes"),
+    *("messages", "centre", "grids"),
+    *("cog", "size", "bands", "dtype", "epsg", "nodata", "overviews", "descriptions", "tifftag_datetime"),
+    *("series", "obs", "rows", "message", "dimension_values", "dimensions", "dataflow"),
+    *("dataflows", "datastructures", "codelists"),
+}
+
+
+def mistakes(found: Description, expected: Mapping[str, Any]) -> list[str]:
+    """Return one line for every expected fact that the description lacks or contradicts."""
+    unknown = set(expected) - HANDLED
+    return [f"no check for {sorted(unknown)}"] * bool(unknown) + [
+        f"{name}: expected {wanted!r}, found {got!r}"
+        for name, got, wanted in pairs(found, expected)
+        if not same(got, wanted)
+    ]
+
+
+def same(got: Any, wanted: Any) -> bool:
+    """Whether two values agree, numbers within the tolerance."""
+    if isinstance(wanted, list | tuple) and isinstance(got, list | tuple):
+        return len(got) == len(wanted) and all(same(*each) for each in zip(got, wanted, strict=True))
+    if isinstance(wanted, float) and isinstance(got, float | int):
+        return bool(got == pytest.approx(wanted, abs=TOLERANCE))
+    return bool(got == wanted)
+
+
+def corners(box: BBox | None) -> list[float] | None:
+    """Return a box as W S E N."""
+    return None if box is None else [box.west, box.south, box.east, box.north]
+
+
+def pairs(found: Description, expected: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    """Yield (name, found, expected) for every fact."""
+    yield "bytes", found.byte_size, expected["bytes"]
+    yield "sha256", found.sha256, expected["sha256"]
+    yield "format", found.format, expected["format"]
+    if "bbox" in expected:
+        yield "bbox", corners(found.bbox), expected["bbox"]
+        yield "crossing", bool(found.bbox and found.bbox.crosses_antimeridian), expected["crosses_antimeridian"]
+    yield from time_pairs(found, expected.get("time", {}))
+    yield from variable_pairs(found, expected.get("variables", []))
+    for of_kind in (netcdf_pairs, grib_pairs, raster_pairs, statistics_pairs):
+        yield from of_kind(found, expected)
+
+
+def time_pairs(found: Description, wanted: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    """Yield the facts about time."""
+    if not wanted:
+        return
+    period = found.period
+    assert period is not None, "no period was found"
+    for name, got in (
+        ("first", period.first),
+        ("last", period.last),
+        ("n", period.count),
+        ("calendar", period.calendar),
+        ("variable", period.variable),
+        ("bounds", [period.begin, period.end]),
+        ("reference", list((found.messages and found.messages.reference) or ())),
+    ):
+        if name in wanted:
+            yield f"time {name}", got, wanted[name]
+
+
+def variable_pairs(found: Description, wanted: list[dict[str, Any]]) -> Iterator[tuple[str, Any, Any]]:
+    """Yield the facts about variables; none may be missing and none invented."""
+    if wanted:
+        yield "variables", [each.name for each in found.variables], [each["name"] for each in wanted]
+    by_name = {each.name: each for each in found.variables}
+    for each in wanted:
+        got = by_name.get(each["name"])
+        if got is None:
+            continue
+        yield f"{got.name} standard name", got.standard_name, each["standard_name"]
+        yield f"{got.name} units", got.unit, each["units"]
+        if "shape" in each:
+            yield f"{got.name} shape", list(got.shape), each["shape"]
+
+
+def netcdf_pairs(found: Description, wanted: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    """Yield the facts that only NetCDF files have."""
+    if "grid_mapping" not in wanted:
+        return
+    grid = found.grids[0]
+    if wanted["grid_mapping"]:
+        yield "grid mapping", [grid.kind], wanted["grid_mapping"]
+    yield "edges", found.bbox and found.bbox.basis, wanted["edges"].removeprefix("projected cell ")
+    if "resolution" in wanted:
+        yield "resolution", list(grid.resolution or ()), wanted["resolution"]
+    fields = {
+        "Conventions": found.conforms_to,
+        "title": found.title,
+        "frequency": found.frequency,
+        "institution": found.publisher,
+        "license": found.licence,
+    }
+    for name, value in wanted["attributes"].items():
+        yield name, (fields[name] or "")[: len(value)], value
+
+
+def grib_pairs(found: Description, wanted: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    """Yield the facts that only GRIB files have."""
+    if "messages" not in wanted:
+        return
+    assert found.messages is not None
+    yield "messages", found.messages.count, wanted["messages"]
+    yield "centre", list(found.messages.centres), wanted["centre"]
+    yield "grid types", [each.kind for each in found.grids], [each["type"] for each in wanted["grids"]]
+    yield "grid boxes", [corners(each.bbox) for each in found.grids], [each["bbox"] for each in wanted["grids"]]
+
+
+def raster_pairs(found: Description, wanted: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    """Yield the facts that only rasters have."""
+    if "cog" not in wanted:
+        return
+    raster = found.raster
+    assert raster is not None
+    yield "period", found.period, None
+    yield "cog", raster.cloud_optimised, wanted["cog"]
+    yield "size", [raster.width, raster.height], wanted["size"]
+    yield "bands", raster.bands, wanted["bands"]
+    yield "dtype", raster.dtype, wanted["dtype"]
+    yield "epsg", found.epsg, wanted["epsg"]
+    yield "nodata", raster.nodata, wanted["nodata"]
+    yield "overviews", list(raster.overviews), wanted["overviews"]
+    yield "resolution", list(raster.resolution or ()), wanted["resolution"]
+    yield "stamp", raster.stamp, wanted.get("tifftag_datetime")
+    if wanted["descriptions"]:
+        yield "descriptions", [each.name for each in found.variables], wanted["descriptions"]
+
+
+def statistics_pairs(found: Description, wanted: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    """Yield the facts that only SDMX messages have."""
+    about = found.statistics
+    if about is None:
+        return
+    for name, got in (
+        ("series", about.series),
+        ("obs", about.observations),
+        ("rows", about.observations),
+        ("message", about.message),
+        ("dataflow", about.dataflow),
+        ("dataflows", list(about.dataflows)),
+        ("datastructures", list(about.data_structures)),
+        ("codelists", list(about.codelists)),
+        ("dimensions", [each.name for each in found.dimensions if each.role in {"dimension", "time"}]),
+    ):
+        if name in wanted:
+            yield name, got, wanted[name]
+    values = {each.name: list(each.values) for each in found.dimensions}
+    for name, codes in wanted.get("dimension_values", {}).items():
+        yield f"values of {name}", values.get(name), codes

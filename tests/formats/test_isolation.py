@@ -1,0 +1,250 @@
+"""The wall around a reader: what it may not do, and what the parent says when it does not come back.
+
+A probe takes the place of a reader. It is a plug-in like any third party's, so these tests also prove that entry
+points of the group `connector.formats` are found in the parent and in the child.
+"""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from connector.errors import Busy, InvalidInput, TooLarge
+from connector.formats import Limits, describe, isolation, registry
+
+REPOSITORY: Final = Path(__file__).resolve().parents[2]
+PROBE: Final = '''
+"""A format whose files say what its reader shall do."""
+import os, resource, signal, socket, sys, time
+from pathlib import Path
+from connector.errors import InvalidInput
+from connector.formats import Facts
+
+class Probe:
+    name, title, media_type, file_type, suffixes = "probe", "Probe", "application/x-probe", None, (".probe",)
+
+    def matches(self, head, filename):
+        return head.startswith(b"PROBE ")
+
+    def describe(self, path, limits):
+        return Facts(format="Probe", notes=(str(getattr(self, path.read_text().split()[1])(path)),))
+
+    def surroundings(self, path):
+        return sorted(os.listdir(path.parent)), path.name, sorted(os.environ), os.getcwd() == str(path.parent)
+
+    def limits(self, path):
+        names = ("CPU", "FSIZE", "NOFILE", "AS", "CORE")
+        return [resource.getrlimit(getattr(resource, "RLIMIT_" + name))[0] for name in names]
+
+    def raise_limits(self, path):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1, 1))
+
+    def network(self, path):
+        try:
+            socket.create_connection(("127.0.0.1", int(path.read_text().split()[2])), 2).close()
+        except OSError as no:
+            return type(no).__name__
+        return "connected"
+
+    def write(self, path):
+        try:
+            with open(path.parent / "more", "wb") as out:
+                out.write(b"x")
+        except OSError as no:
+            return no.strerror
+
+    def speak(self, path):
+        os.write(1, b"noise that a C library prints")
+        return "spoken"
+
+    def refuse(self, path):
+        raise InvalidInput("No.", where="here", fix="mend", reasons=("because",))
+
+    def stumble(self, path):
+        raise ValueError("the secret " + path.read_text())
+
+    def sleep(self, path):
+        time.sleep(60)
+
+    def spin(self, path):
+        while True:
+            pass
+
+    def crash(self, path):
+        os.kill(os.getpid(), signal.SIGSEGV)
+
+    def leave(self, path):
+        os._exit(3)
+
+    def memory(self, path):
+        return len(bytearray(8 << 30))
+
+    def flood(self, path):
+        return "x" * (3 << 20)
+
+    def lie(self, path):
+        for fd in range(3, 20):
+            try:
+                os.write(fd, b'{"type": "found", "facts": {"format": "X", "epsg": "everything"}}')
+            except OSError:
+                pass
+        os._exit(0)
+
+PROBE = Probe()
+'''
+
+
+@pytest.fixture
+def probe(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Install the probe as a distribution with an entry point."""
+    site = tmp_path_factory.mktemp("site")
+    (site / "probing.py").write_text(PROBE)
+    about = site / "probing-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: probing\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text("[connector.formats]\nprobe = probing:PROBE\n")
+    monkeypatch.syspath_prepend(str(site))
+    registry.plug_ins.cache_clear()
+    yield
+    registry.plug_ins.cache_clear()
+    sys.modules.pop("probing", None)
+
+
+def run(tmp_path: Path, command: str, limits: Limits | None = None) -> str:
+    """Let the probe do `command`; returns what it saw."""
+    path = tmp_path / "it.probe"
+    path.write_text(f"PROBE {command}")
+    return describe(path, limits=limits).notes[0]
+
+
+@pytest.mark.usefixtures("probe")
+def test_the_file_lies_alone_in_a_clean_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reader sees one file under a name of ours and no variable of the server's environment."""
+    monkeypatch.setenv("DATABASE_PASSWORD", "hunter2")
+    (tmp_path / "sibling").touch()
+    seen = run(tmp_path, "surroundings")
+    assert seen.startswith("(['file'], 'file', [")
+    assert seen.endswith("True)")
+    assert "DATABASE_PASSWORD" not in seen
+    assert "GDAL_DISABLE_READDIR_ON_OPEN" in seen
+
+
+@pytest.mark.usefixtures("probe")
+def test_the_limits_are_set_and_final(tmp_path: Path) -> None:
+    """Processor time, file size, open files, memory and core dumps are limited as asked, and cannot be raised."""
+    limits = Limits(cpu_seconds=7, open_files=50, memory_bytes=2 << 30)
+    assert run(tmp_path, "limits", limits) == str([7, 0, 50, 2 << 30, 0])
+    with pytest.raises(InvalidInput, match="stopped with ValueError"):
+        run(tmp_path, "raise_limits")
+
+
+@pytest.mark.usefixtures("probe")
+def test_nothing_is_written(tmp_path: Path) -> None:
+    """A reader that writes gets an error, and no folder of ours is left behind."""
+    assert run(tmp_path, "write") == "File too large"
+
+
+@pytest.mark.usefixtures("probe")
+def test_no_server_is_reached(tmp_path: Path) -> None:
+    """Where the system has user namespaces, the reader is in a network of its own, without even our loopback."""
+    probe = "import ctypes,sys; sys.exit(ctypes.CDLL(None).unshare(0x50000000))"
+    if subprocess.run([sys.executable, "-c", probe], check=False).returncode:
+        pytest.skip("this system does not allow user namespaces: readers keep to files by their own guards there")
+    assert run(tmp_path, "network 9") in {"OSError", "ConnectionRefusedError"}
+    import socket  # noqa: PLC0415 - only this test listens
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        assert run(tmp_path, f"network {server.getsockname()[1]}") != "connected"
+
+
+@pytest.mark.usefixtures("probe")
+def test_noise_does_not_spoil_the_answer(tmp_path: Path) -> None:
+    """What a C library prints on standard output is not taken for the description."""
+    assert run(tmp_path, "speak") == "spoken"
+
+
+@pytest.mark.usefixtures("probe")
+def test_a_refusal_arrives_whole(tmp_path: Path) -> None:
+    """The reader's own refusal reaches the provider with its place, reasons and mend."""
+    with pytest.raises(InvalidInput) as no:
+        run(tmp_path, "refuse")
+    assert (no.value.message, no.value.where, no.value.fix, no.value.reasons) == ("No.", "here", "mend", ("because",))
+
+
+@pytest.mark.usefixtures("probe")
+def test_the_text_of_an_error_stays_inside(tmp_path: Path) -> None:
+    """The message of an unexpected exception may quote the file or the machine; only its kind is told."""
+    with pytest.raises(InvalidInput, match="stopped with ValueError") as no:
+        run(tmp_path, "stumble")
+    assert "secret" not in str(no.value)
+
+
+@pytest.mark.usefixtures("probe")
+@pytest.mark.parametrize(
+    ("command", "limits", "kind", "message"),
+    [
+        ("crash", Limits(), InvalidInput, r"crashes the reader \(SIGSEGV\)"),
+        ("leave", Limits(), InvalidInput, "exit status 3"),
+        ("sleep", Limits(wall_seconds=2), TooLarge, "longer than 2 seconds"),
+        ("spin", Limits(cpu_seconds=1), InvalidInput, "more computing time"),
+        ("memory", Limits(), TooLarge, "more memory"),
+        ("flood", Limits(), TooLarge, "longer than 1048576 bytes"),
+        ("lie", Limits(), InvalidInput, "no description"),
+    ],
+)
+def test_a_reader_that_goes_wrong_is_a_refusal(
+    command: str, limits: Limits, kind: type[InvalidInput], message: str, tmp_path: Path
+) -> None:
+    """Whatever a file makes of its reader, the caller gets a sentence, and the next file is read as ever."""
+    with pytest.raises(kind, match=message):
+        run(tmp_path, command, limits)
+    assert run(tmp_path, "speak") == "spoken"
+
+
+@pytest.mark.usefixtures("probe")
+def test_no_more_readers_than_memory_allows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With all places taken a file waits for a while and is then put off, not refused for good."""
+    monkeypatch.setattr(isolation, "_slots", isolation.threading.BoundedSemaphore(1))
+    isolation._slots.acquire()
+    with pytest.raises(Busy):
+        run(tmp_path, "speak", Limits(wait_seconds=0.05))
+    isolation._slots.release()
+    assert run(tmp_path, "speak") == "spoken"
+
+
+def test_a_file_beyond_the_size_limit_is_not_staged(tmp_path: Path) -> None:
+    """The size is looked at before anything is linked, copied or read."""
+    path = tmp_path / "big.nc"
+    path.write_bytes(b"CDF\x01" + bytes(100))
+    with pytest.raises(TooLarge, match="104 bytes; 50 are allowed"):
+        describe(path, limits=Limits(file_bytes=50))
+
+
+def test_the_parent_imports_no_reader() -> None:
+    """The libraries with C parsers stay out of the server's process."""
+    code = (
+        "import sys; from pathlib import Path; from connector.formats import describe\n"
+        "describe(Path(sys.argv[1]))\n"
+        "print([name for name in ('netCDF4', 'h5py', 'rasterio', 'eccodes', 'gribapi', 'lxml', 'numpy') "
+        "if name in sys.modules])"
+    )
+    data = REPOSITORY / "connector" / "demo" / "data" / "ncep_air_temperature_small.nc"
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(data)], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_copy_is_staged_where_a_link_is_not_possible(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file on another file system is copied, and read as well."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(18, "Invalid cross-device link")
+
+    monkeypatch.setattr(isolation.os, "link", refuse)
+    path = tmp_path / "x.csv"
+    path.write_text("DATAFLOW,FREQ,TIME_PERIOD,OBS_VALUE\nA:B(1.0),A,2020,1\n")
+    assert describe(path).statistics is not None
