@@ -17,7 +17,7 @@ demo-flags = $(if $(KEEP),--keep) $(if $(CHAOS),--chaos) $(if $(DB),--db $(DB))
 lock = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet
 
-.PHONY: help setup demo chaos test check lint docs lock bench wheel clean
+.PHONY: help setup demo chaos test check lint lock bench wheel clean
 
 help: ## Show what there is to do here
 	@echo "make TARGET   (the first one sets everything up by itself)"
@@ -47,9 +47,6 @@ lint: setup ## Style, types and import floors only
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-
-docs: setup ## Write the generated reference pages anew
-	@$(PY) -m connector.demo.reference
 
 lock: setup ## Resolve the newest allowed versions into the three lock files
 	@$(lock) pyproject.toml --extra all --group dev --upgrade --output-file requirements-dev.lock
