@@ -214,6 +214,10 @@ class _Worker:
     def end(self) -> None:
         """Kill the process and let the checkpoint go."""
         self._over = True
+        self._reap()
+        self._let_go()
+
+    def _reap(self) -> None:
         process, self._process = self._process, None
         if process is not None:
             process.kill()
@@ -221,7 +225,6 @@ class _Worker:
             for pipe in (process.stdin, process.stdout):
                 with suppress(OSError):
                     self._pipe(pipe).close()
-        self._let_go()
 
     def _let_go(self) -> None:
         lease, self._lease = self._lease, None
@@ -234,6 +237,7 @@ class _Worker:
         process = self._process
         if process is not None and process.poll() is None:
             return process
+        self._reap()
         self._buffer = b""
         process = self._process = subprocess.Popen(  # noqa: S603 - our own file, in our own interpreter
             [sys.executable, "-I", str(_WORKER), str(self._memory)],

@@ -182,10 +182,14 @@ def _csv_field(text: str) -> str:
 
 def _tsv(names: list[str]) -> Writer:
     def row(values: Row) -> bytes:
-        fields = ("" if term is None else str(term).replace("\t", "\\t") for _, term in values)
+        fields = ("" if term is None else _turtle(term).replace("\t", "\\t") for _, term in values)
         return ("\t".join(fields) + "\n").encode()
 
     return ("\t".join(f"?{name}" for name in names) + "\n").encode(), row, b""
+
+
+def _turtle(term: Term) -> str:
+    return f"<<( {term} )>>" if isinstance(term, ox.Triple) else str(term)
 
 
 _WRITERS: Mapping[str, Callable[[list[str]], Writer]] = {
