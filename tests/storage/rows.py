@@ -96,6 +96,7 @@ def agreement(participant: str = OURS, ident: str = "urn:agreement", **fields: A
         "peer": PEER,
         "dataset": "urn:dataset",
         "policy": POLICY,
+        "state": "active",
         "created": NOON,
     }
     return Agreement(participant=participant, id=ident, **{**default, **fields})

@@ -20,7 +20,7 @@ from tests.fixtures import NewUrl
 from tests.storage import killed
 from tests.storage.killed import LISTENERS, OURS
 
-ROUNDS = 10
+ROUNDS = 8
 
 
 @contextmanager
@@ -44,7 +44,7 @@ def kill_in_the_middle(process: subprocess.Popen[str], acknowledged: Path, chanc
     child = int(process.stdout.readline())
     while acknowledged.stat().st_size == before:
         time.sleep(0.002)
-    time.sleep(chance.uniform(0.0, 0.15))
+    time.sleep(chance.uniform(0.0, 0.1))
     os.kill(child, signal.SIGKILL)
 
 

@@ -210,7 +210,7 @@ def _raw(value: object) -> object:
     return to_text(value) if isinstance(value, dict) else value
 
 
-PATIENT = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+PATIENT = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @given(at=st.integers(0, LENGTH - 1), edit=edits())

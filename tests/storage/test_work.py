@@ -255,7 +255,7 @@ def conditions() -> st.SearchStrategy[ColumnElement[bool]]:
 
 @given(conditions=st.lists(conditions(), max_size=3))
 @example(conditions=[or_(col(Offer.participant) == THEIRS, true())])
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_condition_looks_past_the_participant(database: Database, conditions: list[ColumnElement[bool]]) -> None:
     """Whatever is asked, and however it is combined, only the participant's own rows answer."""
     for participant in (OURS, THEIRS):
@@ -379,7 +379,7 @@ json_values = st.recursive(
 
 
 @given(value=json_values, moment=st.datetimes(timezones=st.just(timezone(timedelta(hours=5, minutes=30)))))
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_json_and_moments_survive(database: Database, value: object, moment: datetime) -> None:
     """Any JSON comes back equal, and any moment comes back as the same moment, in UTC, to the microsecond."""
     with database.begin(OURS) as work:
