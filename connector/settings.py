@@ -22,7 +22,7 @@ class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     """A table of the settings file; unknown keys are refused."""
 
 
-class Server(_Part):
+class Server(_Part, frozen=True):
     """Where the connector listens and under which address others reach it."""
 
     host: str = "127.0.0.1"
@@ -31,7 +31,7 @@ class Server(_Part):
     """Address others use, without a slash at the end; empty: `http://host:port`."""
 
 
-class Storage(_Part):
+class Storage(_Part, frozen=True):
     """Where rows, files and projections are kept."""
 
     database: str = ""
@@ -40,7 +40,7 @@ class Storage(_Part):
     """Largest file that may be registered, in bytes."""
 
 
-class Outbound(_Part):
+class Outbound(_Part, frozen=True):
     """What the one outbound HTTP client may reach."""
 
     allow_http: bool = False
@@ -51,7 +51,7 @@ class Outbound(_Part):
     """Ports that may be called; any port where loopback is allowed."""
 
 
-class Reading(_Part):
+class Reading(_Part, frozen=True):
     """Search and SPARQL."""
 
     open: bool = False
@@ -62,14 +62,14 @@ class Reading(_Part):
     """Longest time one query may run, in seconds."""
 
 
-class Federation(_Part):
+class Federation(_Part, frozen=True):
     """Crawling of peers' catalogs."""
 
     crawl_seconds: int = 3600
     """Time between two crawls of one peer, in seconds; 0: only on request."""
 
 
-class Settings(_Part):
+class Settings(_Part, frozen=True):
     """Everything an operator can set."""
 
     participant: str
@@ -112,7 +112,9 @@ def load(folder: Path, environment: Mapping[str, str]) -> Settings:
     try:
         tree = tomllib.loads(path.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
-        raise InvalidInput(f"The settings file is not TOML: {error}.", where=str(path), fix="Correct that line.") from None
+        raise InvalidInput(
+            f"The settings file is not TOML: {error}.", where=str(path), fix="Correct that line."
+        ) from None
     for key, value in environment.items():
         if key.startswith(PREFIX) and key not in NOT_SETTINGS:
             _overlay(tree, key.removeprefix(PREFIX).lower().split("__"), value)
@@ -128,7 +130,9 @@ def check(tree: Mapping[str, Any], where: str) -> Settings:
     try:
         settings = msgspec.convert(tree, Settings, strict=False)
     except msgspec.ValidationError as error:
-        raise InvalidInput(f"A setting is wrong: {error}.", where=where, fix="See docs/reference/settings.md.") from None
+        raise InvalidInput(
+            f"A setting is wrong: {error}.", where=where, fix="See docs/reference/settings.md."
+        ) from None
     host = urlsplit(settings.public_url).hostname or ""
     if settings.outbound.allow_loopback and host not in {"127.0.0.1", "localhost", "::1"}:
         raise InvalidInput(

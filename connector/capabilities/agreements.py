@@ -123,7 +123,9 @@ class Agreements:
             ours = work.need(Agreement, key, lock=True)
             if ours.state == "terminated":
                 if ours.reason != reason:
-                    raise Conflict(f"The agreement {key!r} has ended already: {ours.reason}", fix="Nothing is left to do.")
+                    raise Conflict(
+                        f"The agreement {key!r} has ended already: {ours.reason}", fix="Nothing is left to do."
+                    )
                 return ours
             ours.state, ours.reason, ours.ended = "terminated", reason, self.now()
             work.record(key, "agreement.terminated", by.name, {"reason": reason})
@@ -135,7 +137,7 @@ class Agreements:
         with self.read(self.participant) as work:
             return work.need(Agreement, key)
 
-    def list(self) -> list[Agreement]:
+    def all(self) -> list[Agreement]:
         """Return all agreements, newest first."""
         with self.read(self.participant) as work:
             return work.select(Agreement, order_by=[col(Agreement.created).desc(), col(Agreement.id)])

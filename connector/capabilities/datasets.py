@@ -96,9 +96,7 @@ class Datasets:
         """
         return shacl.check(parse_record(data, media_type)[1], profile)
 
-    def register(
-        self, data: bytes, media_type: str, by: Principal, profile: str = DEFAULT_PROFILE
-    ) -> Registered:
+    def register(self, data: bytes, media_type: str, by: Principal, profile: str = DEFAULT_PROFILE) -> Registered:
         """Publish a record, or a new version of one; the same record again changes nothing.
 
         A distribution whose SHA-256 is that of an uploaded file is delivered by this connector.
@@ -109,11 +107,7 @@ class Datasets:
         subject, triples = parse_record(data, media_type)
         report = shacl.check(triples, profile)
         if not report.conforms:
-            raise InvalidInput(
-                f"The record of {subject} does not conform to {profile}.",
-                reasons=[finding.sentence for finding in report.results if finding.severity == "Violation"],
-                fix="Correct these fields and register it again; nothing was stored.",
-            )
+            raise report.refusal()
         canonical = rdf.canonical(triples)
         view = graph.read(triples, subject)
         with self.begin(self.participant) as work:
@@ -149,7 +143,7 @@ class Datasets:
             raise NotFound("dataset", key)
         return row
 
-    def list(self) -> list[Dataset]:
+    def all(self) -> list[Dataset]:
         """Return all our published records by title."""
         with self.read(self.participant) as work:
             return work.select(

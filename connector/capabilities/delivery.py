@@ -10,9 +10,9 @@ from sqlmodel import col
 from connector.capabilities.agreements import why_not
 from connector.capabilities.evidence import Begin, Clock
 from connector.capabilities.offers import facts
-from connector.capabilities.transfers import State
 from connector.errors import Denied, NotFound, Unauthenticated
 from connector.standards.dsp.negotiation import Role
+from connector.standards.dsp.transfer import State
 from connector.standards.odrl.decide import judge
 from connector.storage.objects import Objects
 from connector.storage.tables import Agreement, Asset, Peer, Transfer

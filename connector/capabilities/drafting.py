@@ -2,9 +2,11 @@
 
 import re
 import unicodedata
-from typing import Final
+from typing import Any, Final
 
-from connector.formats import Description
+import msgspec
+
+from connector.formats import Description, Variable
 from connector.standards.dcat import model
 from connector.standards.rdf import full
 
@@ -77,13 +79,10 @@ def _words(described: Description) -> list[str]:
     return list(dict.fromkeys(name.replace("_", " ") for name in found))
 
 
-def _variable(each: object) -> model.Variable:
-    name, standard = getattr(each, "name", None), getattr(each, "standard_name", None)
-    label = getattr(each, "long_name", None)
-    known = standard if standard and re.fullmatch(r"[A-Za-z0-9_]+", standard) else None
-    return model.Variable(
-        name=name, standard_name=known, label={"en": label} if label else {}, unit=getattr(each, "unit", None)
-    )
+def _variable(each: Variable) -> model.Variable:
+    standard, label = each.standard_name, each.long_name
+    known = standard if standard and _fits(standard, model.StandardName) else None
+    return model.Variable(name=each.name, standard_name=known, label={"en": label} if label else {}, unit=each.unit)
 
 
 def _place(described: Description) -> tuple[model.Location, ...]:
@@ -98,7 +97,7 @@ def _period(described: Description) -> tuple[model.PeriodOfTime, ...]:
 
 def _time(text: str) -> str | None:
     """Return an ISO date or moment in the form that a record takes; a moment of the file is UTC."""
-    if not re.fullmatch(model.TIME_PATTERN, text):
+    if not _fits(text, model.Time):
         return None
     return text + "Z" if "T" in text and not re.search(r"(Z|[+-]\d\d:\d\d)$", text) else text
 
@@ -110,4 +109,13 @@ def _metres(described: Description) -> tuple[float, ...]:
 
 def _duration(described: Description) -> str | None:
     text = described.temporal_resolution
-    return text if text and re.fullmatch(model.DURATION_PATTERN, text) else None
+    return text if text and _fits(text, model.Duration) else None
+
+
+def _fits(text: str, kind: Any) -> bool:
+    """Tell whether a text of the file has the form that a field of the record demands."""
+    try:
+        msgspec.convert(text, kind)
+    except msgspec.ValidationError:
+        return False
+    return True

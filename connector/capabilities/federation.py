@@ -6,7 +6,7 @@ a catalog, and a crawl that breaks off leaves the last whole copy.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -82,7 +82,8 @@ class Federation:
         try:
             found, skipped = await self._fetch(peer)
         except Refusal as refusal:
-            self._note(participant, peer.id, "unreachable" if isinstance(refusal, PeerFailed) else "refused", str(refusal))
+            state = "unreachable" if isinstance(refusal, PeerFailed) else "refused"
+            self._note(participant, peer.id, state, str(refusal))
             raise
         self._store(participant, peer.id, found, skipped)
 
@@ -117,7 +118,7 @@ class Federation:
         found: dict[str, dsp.CatalogDataset] = {}
         skipped: list[str] = []
         message = messages.encode(messages.CatalogRequestMessage())
-        url: str | None = f"{peer.address}/catalog/request"
+        url = f"{peer.address}/catalog/request"
         for _ in range(PAGES_AT_MOST):
             answer = await self.messenger.post(peer.id, url, message, limit=dsp.MAX_BYTES)
             page = dsp.read_catalog(answer.body)
@@ -129,17 +130,15 @@ class Federation:
                 )
             skipped += page.skipped
             found |= {each.id: each for each in page.datasets}
-            url = dsp.next_link(answer.headers.get("Link"), base=answer.url)
-            if url is None:
+            following = dsp.next_link(answer.headers.get("Link"), base=answer.url)
+            if following is None:
                 return found, skipped
-            _check_origin(url, peer.address)
+            _check_origin(url := following, peer.address)
             if len(found) > DATASETS_AT_MOST:
                 break
         raise TooLarge(f"The catalog of {peer.id} has no end within {DATASETS_AT_MOST:,} datasets.")
 
-    def _store(
-        self, participant: str, peer: str, found: dict[str, dsp.CatalogDataset], skipped: list[str]
-    ) -> None:
+    def _store(self, participant: str, peer: str, found: dict[str, dsp.CatalogDataset], skipped: list[str]) -> None:
         with self.begin(participant) as work:
             row = work.find(Peer, peer, lock=True)
             if row is None:
@@ -195,7 +194,7 @@ def _copies(work: Work, peer: str) -> Iterable[Dataset]:
     return work.select(Dataset, col(Dataset.origin) == peer, lock=True)
 
 
-def _withdraw(work: Work, copy: Dataset, now: object) -> None:
+def _withdraw(work: Work, copy: Dataset, now: datetime) -> None:
     copy.state, copy.updated = "withdrawn", now
     work.emit(DatasetWithdrawn(subject=copy.id, origin=copy.origin))
 

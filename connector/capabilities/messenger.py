@@ -1,5 +1,6 @@
 """Protocol messages to other connectors: signed, sent once, and their answers sorted into final and passing ones."""
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -8,6 +9,7 @@ import msgspec
 
 from connector.errors import PeerFailed
 from connector.network import Network, Response
+from connector.standards.dsp import messages
 
 Mint = Callable[[str], str]
 """Makes the short-lived token that proves to an audience who we are."""
@@ -52,6 +54,11 @@ def _accepted(peer: str, answer: Response) -> Response:
         status=answer.status,
         body=answer.body,
     )
+
+
+def message_id(message: messages.Message) -> str:
+    """Return what tells a repeated message from a new one: its `@id`, or a digest where the peer gave none."""
+    return message.id or hashlib.sha256(messages.encode(message)).hexdigest()
 
 
 class _Error(msgspec.Struct):

@@ -7,7 +7,6 @@ House rules of this file:
 3. A reaction looks at the state it finds, not at the one it was called for: it may come twice, or late.
 """
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -18,7 +17,7 @@ from sqlmodel import col
 from connector.capabilities.agreements import SIGNATURE, Agreements
 from connector.capabilities.evidence import Begin, Clock, NewId
 from connector.capabilities.identity import Principal
-from connector.capabilities.messenger import Messenger, reasons
+from connector.capabilities.messenger import Messenger, message_id, reasons
 from connector.capabilities.offers import facts
 from connector.errors import Conflict, Denied, IllegalMove, InvalidInput, NotFound, PeerFailed
 from connector.standards.dsp import messages, negotiation
@@ -125,7 +124,7 @@ class Negotiations:
         with self.begin(self.participant) as work:
             ours = work.need(Negotiation, pid, lock=True)
             if ours.pending is None:
-                raise Conflict(f"The negotiation {pid!r} does not wait for anybody's approval.", fix="Look at its state.")
+                raise Conflict(f"The negotiation {pid!r} waits for nobody's approval.", fix="Look at its state.")
             ours.pending = None
             if ours.role == Role.PROVIDER:
                 self._agree(work, ours, by.name)
@@ -151,7 +150,7 @@ class Negotiations:
         with self.read(self.participant) as work:
             return work.need(Negotiation, pid)
 
-    def list(self) -> list[Negotiation]:
+    def all(self) -> list[Negotiation]:
         """Return all negotiations, newest first."""
         with self.read(self.participant) as work:
             return work.select(Negotiation, order_by=[col(Negotiation.created).desc(), col(Negotiation.pid)])
@@ -345,7 +344,7 @@ class Negotiations:
     ) -> tuple[str, NegotiationMessage]:
         """Return the path under the peer's address and the message that tells of a move."""
         consumer, provider = _pids(ours)
-        both = {"id": event.message, "consumer_pid": consumer, "provider_pid": provider}
+        both: dict[str, Any] = {"id": event.message, "consumer_pid": consumer, "provider_pid": provider}
         signature = agreement.signatures.get(self.participant) if agreement else None
         signed = {SIGNATURE: signature} if signature else {}
         process = f"/negotiations/{ours.peer_pid}"
@@ -423,11 +422,6 @@ def requested(work: Work, terms: Mapping[str, Any]) -> Offer:
     return offer
 
 
-def message_id(message: NegotiationMessage) -> str:
-    """Return what tells a repeated message from a new one: its `@id`, or a digest where the peer gave none."""
-    return message.id or hashlib.sha256(messages.encode(message)).hexdigest()
-
-
 def _acceptable(terms: Mapping[str, Any], accept: str | Sequence[Mapping[str, Any]]) -> None:
     if accept == "any" or (not isinstance(accept, str) and any(intake.same(terms, policy) for policy in accept)):
         return
@@ -461,7 +455,7 @@ def _belongs(ours: Negotiation, message: NegotiationMessage) -> None:
     consumer, provider = message.consumer_pid, message.provider_pid
     mine, theirs = (consumer, provider) if ours.role == Role.CONSUMER else (provider, consumer)
     if mine not in {ours.pid, None} or (ours.peer_pid is not None and theirs not in {ours.peer_pid, None}):
-        raise InvalidInput("The ids in the message are not those of this negotiation.", where="consumerPid, providerPid")
+        raise InvalidInput("The ids are not those of this negotiation.", where="consumerPid, providerPid")
     ours.peer_pid = ours.peer_pid or theirs
 
 

@@ -86,7 +86,7 @@ class Offers:
                 work.emit(OfferClosed(subject=ours.dataset, offer=key))
             return ours
 
-    def list(self, dataset: str | None = None) -> list[Offer]:
+    def all(self, dataset: str | None = None) -> list[Offer]:
         """Return all our offers, or those of one dataset, oldest first."""
         with self.read(self.participant) as work:
             narrowed = [col(Offer.dataset) == dataset] if dataset else []
@@ -100,7 +100,7 @@ def open_offers(work: Work, dataset: str) -> list[Offer]:
 
 
 def offer_id(dataset: str, mark: str) -> str:
-    """Return the stable id of an offer: the same dataset under the same terms is the same offer, after a restart too."""
+    """Return the stable id of an offer: the same dataset under the same terms is always the same offer."""
     return f"urn:greendeal:offer:{hashlib.sha256(f'{dataset} {mark}'.encode()).hexdigest()[:32]}"
 
 

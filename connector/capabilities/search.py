@@ -19,7 +19,7 @@ from connector.capabilities.evidence import Begin
 from connector.capabilities.offers import OfferClosed, OfferMade, open_offers
 from connector.standards.dcat import graph, model
 from connector.storage.index import BBox, Entry, Index, SearchPage, SearchRequest
-from connector.storage.sparql_pool import QueryPool, Result
+from connector.storage.sparql import Limits, QueryPool, Result
 from connector.storage.tables import Dataset
 from connector.storage.triples import Triples
 from connector.storage.work import Work
@@ -40,6 +40,7 @@ class Search:
     triples: Triples
     index: Index
     pool: QueryPool
+    limits: Limits
 
     def find(self, request: SearchRequest) -> SearchPage:
         """Answer a search.
@@ -56,7 +57,7 @@ class Search:
             InvalidInput: no query, or one that would write or reach elsewhere.
             Busy: it took too long or too much, or too many are being answered.
         """
-        return self.pool.query(query, graphs=list(self.triples.counts()), accept=accept, fresh=True)
+        return self.pool.query(query, None, accept, limits=self.limits, fresh=True)
 
     def project(self, event: Change, participant: str) -> None:
         """Bring the projections of one dataset in step with its record."""

@@ -14,8 +14,7 @@ from sqlmodel import col
 from connector.capabilities.agreements import AgreementEnded, need_active, why_not
 from connector.capabilities.evidence import Begin, Clock, NewId
 from connector.capabilities.identity import Principal
-from connector.capabilities.messenger import Messenger, reasons
-from connector.capabilities.negotiations import message_id
+from connector.capabilities.messenger import Messenger, message_id, reasons
 from connector.capabilities.offers import facts
 from connector.errors import Conflict, IllegalMove, InvalidInput, NotFound, PeerFailed
 from connector.standards.dsp import messages, transfer
@@ -131,7 +130,7 @@ class Transfers:
         with self.read(self.participant) as work:
             return work.need(Transfer, pid)
 
-    def list(self) -> list[Transfer]:
+    def all(self) -> list[Transfer]:
         """Return all transfers, newest first."""
         with self.read(self.participant) as work:
             return work.select(Transfer, order_by=[col(Transfer.created).desc(), col(Transfer.pid)])
@@ -336,7 +335,8 @@ class Transfers:
         theirs = ours.peer_pid or ""
         consumer, provider = (ours.pid, theirs) if ours.role == Role.CONSUMER else (theirs, ours.pid)
         both: dict[str, Any] = {"id": event.message, "consumer_pid": consumer, "provider_pid": provider}
-        process, why = f"/transfers/{theirs}", {"code": ours.code, "reason": tuple(ours.reason)}
+        why: dict[str, Any] = {"code": ours.code, "reason": tuple(ours.reason)}
+        process = f"/transfers/{theirs}"
         match event.move:
             case Move.REQUEST:
                 return "/transfers/request", messages.TransferRequestMessage(

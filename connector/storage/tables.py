@@ -29,7 +29,7 @@ from sqlmodel import AutoString, Field, SQLModel
 DatasetState = Literal["published", "withdrawn"]
 Automation = Literal["accept", "approve", "none", "scripted"]
 OfferState = Literal["open", "closed"]
-AgreementState = Literal["active", "terminated"]
+AgreementState = Literal["pending", "active", "terminated"]
 DeliveryState = Literal["waiting", "failed"]
 
 
@@ -208,7 +208,7 @@ class Agreement(Row, table=True):
     policy: JsonObject = Field(sa_type=Json)
     claims: JsonObject = Field(default_factory=dict, sa_type=Json)
     signatures: JsonObject = Field(default_factory=dict, sa_type=Json)
-    state: AgreementState = Field(default="active", sa_type=AutoString)
+    state: AgreementState = Field(default="pending", sa_type=AutoString)
     reason: str | None = None
     uses: int = 0
     created: datetime = Field(sa_type=Moment)

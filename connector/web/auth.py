@@ -22,7 +22,8 @@ def needs(*roles: str) -> Guard:
     """Return a guard that lets in keys with one of `roles`; `admin` may do everything, no role named means any key."""
 
     async def guard(connection: Connection, _: BaseRouteHandler) -> None:
-        principal = await asyncio.to_thread(_identity(connection).authenticate_key, connection.headers)
+        header = connection.headers.get("authorization") or connection.headers.get("x-api-key")
+        principal = await asyncio.to_thread(_identity(connection).authenticate_key, header)
         if roles and principal.roles.isdisjoint({*roles, "admin"}):
             raise Denied(
                 f"This needs the role {' or '.join(roles)}; the key {principal.name!r} has {_list(principal)}.",

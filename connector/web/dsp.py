@@ -40,20 +40,12 @@ class CatalogController(Controller):
         self, body: bytes, peer: Peer, catalog: NamedDependency[Catalog], after: FromQuery[str] = ""
     ) -> Response[bytes]:
         """Answer a CatalogRequestMessage with one page of the catalog; the next is in the Link header."""
-
-        def act() -> Response[bytes]:
-            asked = messages.decode(body, messages.CatalogRequestMessage)
-            page = catalog.page(asked.filter, peer, after)
-            links = {"Link": f'<{page.next}>; rel="next"'} if page.next else {}
-            return Response(page.body, media_type=JSON, headers=links)
-
-        return answered("catalog", body, act)
+        return _page(body, catalog, peer, after)
 
     @get("/request", sync_to_thread=True)
     def follow(self, peer: Peer, catalog: NamedDependency[Catalog], after: FromQuery[str] = "") -> Response[bytes]:
         """Answer a GET of a continuation link, which the specification leaves open, like the POST of it."""
-        message = messages.encode(messages.CatalogRequestMessage())
-        return self.request.fn(self, message, peer, catalog, after)  # type: ignore[no-any-return, call-arg]
+        return _page(messages.encode(messages.CatalogRequestMessage()), catalog, peer, after)
 
     @get("/datasets/{key:path}", sync_to_thread=True)
     def dataset(self, key: Pid, peer: Peer, catalog: NamedDependency[Catalog]) -> Response[bytes]:
@@ -179,6 +171,16 @@ def acknowledged(ours: Negotiation | Transfer, status: int = HTTP_200_OK) -> Res
     kind = messages.ContractNegotiation if isinstance(ours, Negotiation) else messages.TransferProcess
     message = kind(consumer_pid=consumer, provider_pid=provider, state=ours.state)
     return Response(messages.encode(message), status_code=status, media_type=JSON)
+
+
+def _page(body: bytes, catalog: Catalog, peer: Principal, after: str) -> Response[bytes]:
+    def act() -> Response[bytes]:
+        asked = messages.decode(body, messages.CatalogRequestMessage)
+        page = catalog.page(asked.filter, peer, after)
+        links = {"Link": f'<{page.next}>; rel="next"'} if page.next else {}
+        return Response(page.body, media_type=JSON, headers=links)
+
+    return answered("catalog", body, act)
 
 
 def _negotiated(

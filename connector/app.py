@@ -1,0 +1,351 @@
+"""The composition root: settings in, objects wired by hand, a web application out.
+
+`SUBSCRIBERS` is the complete list of who hears what; `Connector` holds the one instance of everything.
+"""
+
+import asyncio
+import logging
+import re
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping, MutableMapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime, timedelta
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Final
+from uuid import uuid4
+
+import msgspec
+import structlog
+from litestar import Litestar
+from litestar.config.compression import CompressionConfig
+from litestar.datastructures import State
+from litestar.di import Provide
+from litestar.exceptions import HTTPException
+from litestar.openapi import OpenAPIConfig
+from litestar.types import Scope
+
+from connector import errors, formats
+from connector.capabilities.agreements import AgreementEnded, Agreements
+from connector.capabilities.catalog import Catalog
+from connector.capabilities.datasets import DatasetPublished, Datasets, DatasetWithdrawn
+from connector.capabilities.delivery import Delivery
+from connector.capabilities.evidence import EvidenceBook
+from connector.capabilities.federation import CrawlAsked, CrawlDue, Federation
+from connector.capabilities.grants import Grants
+from connector.capabilities.health import Health, TidyDue
+from connector.capabilities.identity import (
+    Identity,
+    PeerDistrusted,
+    PeerTrusted,
+    Principal,
+    installed,
+    load_or_create_key,
+)
+from connector.capabilities.messenger import Messenger
+from connector.capabilities.negotiations import NegotiationMessageDue, NegotiationMoved, Negotiations
+from connector.capabilities.offers import OfferClosed, OfferMade, Offers
+from connector.capabilities.search import Search
+from connector.capabilities.transfers import TransferMessageDue, TransferMoved, Transfers
+from connector.network import Egress, Network
+from connector.settings import Settings
+from connector.standards.vc import tokens
+from connector.storage.events import DeliveryFailed, Event, EvidenceRecorded
+from connector.storage.index import Index
+from connector.storage.ledger import Ledger, SignatureCheck, Signer, verify
+from connector.storage.objects import Objects
+from connector.storage.outbox import Handler, Outbox
+from connector.storage.sparql import Limits, QueryPool
+from connector.storage.triples import Triples
+from connector.storage.work import Database
+from connector.web import contracts, data, datasets, dsp, linked_data, operations, problems, search
+from connector.web.auth import principal_of
+
+SUBSCRIBERS: Final[Mapping[type[Event], tuple[str, ...]]] = {
+    DatasetPublished: ("search.project",),
+    DatasetWithdrawn: ("search.project",),
+    OfferMade: ("search.project",),
+    OfferClosed: ("search.project",),
+    NegotiationMoved: ("negotiations.react",),
+    NegotiationMessageDue: ("negotiations.send",),
+    TransferMoved: ("transfers.react",),
+    TransferMessageDue: ("transfers.send",),
+    AgreementEnded: ("transfers.end",),
+    PeerTrusted: ("federation.schedule",),
+    PeerDistrusted: ("federation.forget",),
+    CrawlAsked: ("federation.crawl",),
+    CrawlDue: ("federation.crawl", "federation.schedule"),
+    EvidenceRecorded: ("evidence.seal",),
+    TidyDue: ("health.tidy",),
+    DeliveryFailed: ("negotiations.undelivered", "transfers.undelivered", "federation.failed"),
+}
+
+LEASE: Final = timedelta(seconds=5)
+"""After how long the deliveries of a killed process are taken up again."""
+
+KEY_FILE: Final = "key.json"
+VERSION: Final = metadata.version("greendeal-connector")
+
+
+def now() -> datetime:
+    """Return the present moment; the only clock of the program."""
+    return datetime.now(UTC)
+
+
+def new_id() -> str:
+    """Return a fresh id; the only source of them in the program."""
+    return str(uuid4())
+
+
+@dataclass(frozen=True, slots=True)
+class Connector:
+    """One instance of everything a connector is made of."""
+
+    settings: Settings
+    database: Database
+    network: Network
+    triples: Triples
+    pool: QueryPool
+    objects: Objects
+    outbox: Outbox
+    identity: Identity
+    evidence: EvidenceBook
+    datasets: Datasets
+    offers: Offers
+    agreements: Agreements
+    negotiations: Negotiations
+    transfers: Transfers
+    delivery: Delivery
+    catalog: Catalog
+    search: Search
+    federation: Federation
+    health: Health
+
+    @property
+    def address(self) -> str:
+        """The base of our protocol endpoints, as peers know it."""
+        return self.settings.public_url + dsp.PATH
+
+    def close(self) -> None:
+        """Let go of files and processes."""
+        self.pool.close()
+        self.triples.close()
+        self.database.close()
+
+
+def open_database(settings: Settings) -> Database:
+    """Return the database, brought to this version's schema."""
+    database = Database(settings.database_url, SUBSCRIBERS, now, new_id)
+    database.upgrade()
+    return database
+
+
+def open_identity(settings: Settings, database: Database, network: Network) -> Identity:
+    """Return our identity; the key is made at the first start."""
+    return Identity(
+        begin=database.begin,
+        read=database.read,
+        now=now,
+        new_id=new_id,
+        participant=settings.participant,
+        key=load_or_create_key(settings.folder / KEY_FILE),
+        check_url=network.check_url,
+        authenticators=installed(),
+    )
+
+
+def sign_heads(identity: Identity) -> Signer:
+    """Return what signs the heads of our ledger: our key, which does not lie in the database."""
+    return lambda text: identity.sign({"ledger": text.decode()})
+
+
+def check_heads(identity: Identity) -> SignatureCheck:
+    """Return what tells whether the signature of a ledger's head is ours."""
+
+    def check(text: bytes, signature: str) -> bool:
+        with suppress(errors.InvalidInput):
+            tokens.verify_document({"ledger": text.decode()}, signature, identity.key)
+            return True
+        return False
+
+    return check
+
+
+def build(settings: Settings) -> Connector:
+    """Wire a connector by hand."""
+    me, folder = settings.participant, settings.folder
+    network = Network(Egress(**msgspec.structs.asdict(settings.outbound)))
+    database = open_database(settings)
+    begin, read = database.begin, database.read
+    identity = open_identity(settings, database, network)
+    messenger = Messenger(network, identity.mint)
+    address, data_address = settings.public_url + dsp.PATH, settings.public_url + data.PATH
+    objects = Objects(folder / "objects")
+    triples = Triples.open_or_reset(folder / "triples")
+    pool = QueryPool(triples, size=settings.reading.sparql_workers)
+    grants = Grants(now, new_id, me, identity.key)
+    ledger = Ledger(database, now, sign_heads(identity))
+    check = check_heads(identity)
+    evidence = EvidenceBook(read, ledger, lambda: verify(database, me, check=check), me)
+    agreements = Agreements(begin, read, now, new_id, me, identity.sign)
+    negotiations = Negotiations(begin, read, now, new_id, me, address, agreements, messenger, network.check_url)
+    transfers = Transfers(
+        begin, read, now, new_id, me, address, data_address, messenger, grants.give, network.check_url
+    )
+    limits = Limits(seconds=settings.reading.sparql_seconds)
+    finder = Search(begin, read, me, triples, Index(database), pool, limits)
+    period = timedelta(seconds=settings.federation.crawl_seconds) if settings.federation.crawl_seconds else None
+    federation = Federation(begin, read, now, me, messenger, period)
+    checks = {"database": identity.peers, "triples": triples.sequence}
+    chores = (identity.purge, objects.sweep)
+    health = Health(begin, read, now, me, lambda whose, row: outbox.revive(whose, row), checks, chores)  # noqa: PLW0108 - the outbox comes below
+    handlers: dict[str, Handler] = {
+        "evidence.seal": evidence.seal,
+        "federation.crawl": federation.crawl,
+        "federation.failed": federation.failed,
+        "federation.forget": federation.forget,
+        "federation.schedule": federation.schedule,
+        "health.tidy": health.tidy,
+        "negotiations.react": negotiations.react,
+        "negotiations.send": negotiations.send,
+        "negotiations.undelivered": negotiations.undelivered,
+        "search.project": finder.project,
+        "transfers.end": transfers.end,
+        "transfers.react": transfers.react,
+        "transfers.send": transfers.send,
+        "transfers.undelivered": transfers.undelivered,
+    }
+    outbox = Outbox(database, handlers, now, lease=LEASE)
+    about = settings.description or f"What {settings.name} shares."
+    return Connector(
+        settings=settings,
+        database=database,
+        network=network,
+        triples=triples,
+        pool=pool,
+        objects=objects,
+        outbox=outbox,
+        identity=identity,
+        evidence=evidence,
+        datasets=Datasets(begin, read, now, me, f"{settings.public_url}/datasets", settings.name, objects, _describe),
+        offers=Offers(begin, read, now, me),
+        agreements=agreements,
+        negotiations=negotiations,
+        transfers=transfers,
+        delivery=Delivery(read, now, me, objects, grants.check),
+        catalog=Catalog(read, me, settings.name, about, f"{settings.public_url}/catalog", address),
+        search=finder,
+        federation=federation,
+        health=health,
+    )
+
+
+def web(connector: Connector) -> Litestar:
+    """Return the web application around a connector; while it serves, the outbox delivers."""
+    settings = connector.settings
+
+    @asynccontextmanager
+    async def running(_: Litestar) -> AsyncIterator[None]:
+        stop = asyncio.Event()
+        await asyncio.to_thread(_prepare, connector)
+        delivering = asyncio.create_task(connector.outbox.run(stop))
+        try:
+            yield
+        finally:
+            stop.set()
+            await asyncio.gather(delivering, return_exceptions=True)
+            await connector.network.close()
+            await asyncio.to_thread(connector.close)
+
+    handlers: Any = {
+        errors.Refusal: problems.refused,
+        HTTPException: problems.refused_by_framework,
+        Exception: problems.failed,
+    }
+    return Litestar(
+        route_handlers=[
+            dsp.router,
+            dsp.version,
+            data.DataController,
+            datasets.DatasetController,
+            contracts.OfferController,
+            contracts.NegotiationController,
+            contracts.AgreementController,
+            contracts.TransferController,
+            linked_data.LinkedDataController,
+            linked_data.style,
+            operations.PeerController,
+            operations.OperationController,
+            operations.livez,
+            operations.readyz,
+            operations.metrics,
+            search.SearchController,
+        ],
+        dependencies=_dependencies(connector),
+        exception_handlers=handlers,
+        lifespan=[running],
+        openapi_config=OpenAPIConfig(title=f"{settings.name}: connector", version=VERSION, path="/api/schema"),
+        compression_config=CompressionConfig(backend="gzip", exclude=[data.PATH]),
+        request_max_body_size=None,
+        state=State({"identity": connector.identity, "reading_open": settings.reading.open}),
+        logging_config=None,
+    )
+
+
+def _dependencies(connector: Connector) -> dict[str, Provide]:
+    """Return what handlers may ask for by name; each is the one instance of the connector."""
+    kept = (field.name for field in fields(connector) if field.name not in {"settings", "network", "outbox", "pool"})
+    found = {name: Provide(_constant(getattr(connector, name)), sync_to_thread=False) for name in (*kept, "address")}
+    found["upload_bytes"] = Provide(_constant(connector.settings.storage.upload_bytes), sync_to_thread=False)
+    for name in ("by", "peer"):
+        found[name] = Provide(_principal, sync_to_thread=False)
+    return found
+
+
+def _constant(value: Any) -> Callable[[], Any]:
+    return lambda: value
+
+
+def _principal(scope: Scope) -> Principal:
+    return principal_of(scope)
+
+
+def _prepare(connector: Connector) -> None:
+    """Do what has to be done before the first request: projections that were lost, the timers."""
+    if connector.triples.needs_reindex:
+        connector.search.reindex()
+    connector.health.wind_up()
+
+
+def _describe(path: Path, filename: str) -> formats.Description:
+    return formats.describe(path, filename=filename)
+
+
+SECRET: Final = re.compile(r"(?i)authorization|token|secret|password|assertion|signature|api.?key")
+TOKEN: Final = re.compile(r"gdc_[\w-]+|eyJ[\w-]+\.[\w-]*\.[\w-]*")
+
+
+def redact(_: Any, __: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
+    """Take out of a log line what would open a door, by the name of its field or by its form."""
+    return {
+        key: "[redacted]" if SECRET.search(key) else TOKEN.sub("[redacted]", value) if isinstance(value, str) else value
+        for key, value in event.items()
+    }
+
+
+def configure_logging(level: str) -> None:
+    """Log JSON lines to standard error, without secrets."""
+    number = logging.getLevelNamesMapping()[level.upper()]
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            redact,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )

@@ -1,0 +1,98 @@
+"""The catalog as linked data: one address for people and machines, the form by content negotiation."""
+
+from pathlib import Path
+from typing import Any, Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from litestar import Controller, Request, Response, get
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+from litestar.status_codes import HTTP_304_NOT_MODIFIED
+
+from connector.capabilities.catalog import Catalog, etag, record_triples
+from connector.capabilities.datasets import Datasets
+from connector.capabilities.offers import Offers
+from connector.errors import InvalidInput
+from connector.standards import rdf
+from connector.standards.dcat import graph, model
+from connector.standards.odrl import explain, intake
+from connector.web.accept import best
+
+HTML: Final = "text/html"
+FORMS: Final = {
+    form.media_type: form for form in (rdf.Format.TURTLE, rdf.Format.JSON_LD, rdf.Format.RDF_XML, rdf.Format.N_TRIPLES)
+}
+POLICY: Final = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+pages: Final = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, undefined=StrictUndefined
+)
+pages.globals["words"] = model.words
+
+Asked = Request[Any, Any, Any]
+
+
+class LinkedDataController(Controller):
+    """`/catalog` and `/datasets/…`, open to everyone."""
+
+    path = "/"
+    tags = ("linked data",)
+
+    @get("/catalog", sync_to_thread=True)
+    def catalog(
+        self, request: Asked, catalog: NamedDependency[Catalog], datasets: NamedDependency[Datasets]
+    ) -> Response[bytes]:
+        """Give the catalog with every own dataset whole."""
+        media_type = best(request.headers.get("accept"), [*FORMS, HTML])
+        if media_type == HTML:
+            records = [graph.read(record_triples(row.record), row.id) for row in datasets.all()]
+            return _page("catalog.html", catalog=catalog, datasets=records)
+        return _rdf(request, catalog.triples(), media_type)
+
+    @get("/datasets/{key:path}", sync_to_thread=True)
+    def dataset(
+        self,
+        request: Asked,
+        key: FromPath[str],
+        datasets: NamedDependency[Datasets],
+        offers: NamedDependency[Offers],
+    ) -> Response[bytes]:
+        """Give one dataset by the last part of its address, or by its whole IRI where that is elsewhere."""
+        name = key.removeprefix("/")
+        row = datasets.get(name if ":" in name else f"{datasets.home}/{name}")
+        media_type = best(request.headers.get("accept"), [*FORMS, HTML])
+        triples = record_triples(row.record)
+        if media_type != HTML:
+            return _rdf(request, triples, media_type)
+        terms = [(offer.id, explain.explain(intake.read(offer.policy))) for offer in offers.all(row.id)]
+        return _page(
+            "dataset.html", dataset=graph.read(triples, row.id), terms=terms, files=datasets.files(row.id), row=row
+        )
+
+
+def _rdf(request: Asked, triples: rdf.Triples, media_type: str) -> Response[bytes]:
+    form = FORMS.get(media_type)
+    if form is None:
+        raise InvalidInput(
+            "None of the forms in Accept is offered.", where="Accept", fix=f"Ask for {', '.join(FORMS)}."
+        )
+    body = rdf.serialise(triples, form)
+    headers = {"ETag": etag(body), "Vary": "Accept"}
+    if request.headers.get("if-none-match") == headers["ETag"]:
+        return Response(b"", status_code=HTTP_304_NOT_MODIFIED, headers=headers)
+    return Response(body, media_type=media_type, headers=headers)
+
+
+def _page(template: str, **values: Any) -> Response[bytes]:
+    headers = {"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff", "Vary": "Accept"}
+    body = pages.get_template(template).render(**values).encode()
+    return Response(body, media_type="text/html; charset=utf-8", headers=headers)
+
+
+@get("/style.css", sync_to_thread=False)
+def style() -> Response[bytes]:
+    """Give the one style sheet of the pages."""
+    return Response(STYLE, media_type="text/css; charset=utf-8", headers={"Cache-Control": "max-age=3600"})
+
+
+STYLE: Final = (Path(__file__).parent / "templates" / "style.css").read_bytes()
