@@ -183,10 +183,8 @@ def check(triples: Iterable[Triple], profile: str = "dcat-ap") -> Report:
 
 def _place(finding: Finding) -> tuple[bool, bool, str, str, str, str]:
     """Return where a finding stands in the report: violations first, then things with an IRI, then by name."""
-    blank = finding.focus.startswith("_:")
-    return (
-        finding.severity != "violation", blank, finding.focus, finding.path or "", finding.component, finding.value or "",
-    )  # fmt: skip
+    mild, blank = finding.severity != "violation", finding.focus.startswith("_:")
+    return mild, blank, finding.focus, finding.path or "", finding.component, finding.value or ""
 
 
 _profile: Final = profile  # `check` has an argument of that name

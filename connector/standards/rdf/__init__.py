@@ -6,7 +6,7 @@ to import. `terms` has the names, `reading` the parser, `contexts` JSON-LD, `nam
 the way out.
 """
 
-from connector.standards.rdf.contexts import contexts, expand
+from connector.standards.rdf.contexts import contexts, expand, load_context
 from connector.standards.rdf.naming import canonical, fingerprint, skolemise
 from connector.standards.rdf.reading import parse, read_json
 from connector.standards.rdf.terms import GD, LIMITS, PREFIXES, Format, Limits, Triples, compact, full
@@ -26,6 +26,7 @@ __all__ = [
     "fingerprint",
     "from_rdflib",
     "full",
+    "load_context",
     "parse",
     "read_json",
     "serialise",

@@ -140,15 +140,17 @@ def expand(document: Any, *, limits: Limits = LIMITS) -> list[dict[str, Any]]:
     from pyld import jsonld  # noqa: PLC0415 - a third of a second, and rarely needed
 
     check_depth(document, limits)
-    Inliner(limits, strict=True).document(document)
+    inlined = Inliner(limits, strict=True).document(document)
     try:
-        expanded = jsonld.expand(document, {"base": None, "documentLoader": _load})
+        expanded = jsonld.expand(inlined, {"base": None, "documentLoader": load_context})
     except jsonld.JsonLdError as error:
         raise InvalidInput(f"The JSON-LD cannot be expanded: {_root(error)}") from error
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:  # PyLD trips over odd documents
+        raise InvalidInput(f"The JSON-LD cannot be expanded: {error}") from error
     return cast("list[dict[str, Any]]", expanded)
 
 
-def _load(iri: str, _options: object = None) -> dict[str, Any]:
+def load_context(iri: str, _options: object = None) -> dict[str, Any]:
     """Answer PyLD's document loader with a bundled context."""
     return {"contentType": "application/ld+json", "contextUrl": None, "documentUrl": iri, "document": _document(iri)}
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final, cast
 from pyoxigraph import BlankNode, Literal, NamedNode, Triple
 from pyoxigraph import serialize as engine_serialise
 
-from connector.standards.rdf.terms import ENGINE_FORMATS, PREFIXES, Format, Triples
+from connector.errors import InvalidInput
+from connector.standards.rdf.terms import ENGINE_FORMATS, PREFIXES, Format, Triples, compact
 
 if TYPE_CHECKING:
     import rdflib
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 _TYPE: Final = "http://www.w3.org/1999/02/22-rdf-syntax-ns#type"
 _STRING: Final = "http://www.w3.org/2001/XMLSchema#string"
 _NAMESPACE: Final = re.compile(r"^.*[#/:]")
+_IMPLIED: Final = {_STRING, "http://www.w3.org/1999/02/22-rdf-syntax-ns#langString"}
+_NO_XML: Final = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_XML_NAME: Final = re.compile(r"[^\W\d][\w.\-]*$")
 
 
 def serialise(
@@ -26,16 +30,37 @@ def serialise(
     """Return the triples in `format`, ordered by subject, type, predicate and object; only used prefixes are declared.
 
     The same set of triples gives the same bytes as long as it has no blank nodes (see `skolemise`).
+
+    Raises:
+        InvalidInput: RDF/XML is asked for, and a text or a property has characters that XML cannot hold.
     """
     ordered = sorted(set(triples), key=_place)
+    if format is Format.RDF_XML:
+        _check_xml(ordered)
     used = {
         found.group()
         for triple in ordered
         for term in (triple.subject, triple.predicate, triple.object, getattr(triple.object, "datatype", None))
-        if isinstance(term, NamedNode) and (found := _NAMESPACE.match(term.value))
+        if isinstance(term, NamedNode) and term.value not in _IMPLIED and (found := _NAMESPACE.match(term.value))
     }
     declared = {prefix: namespace for prefix, namespace in prefixes.items() if namespace in used}
     return engine_serialise(ordered, format=ENGINE_FORMATS[format], prefixes=declared) or b""
+
+
+def _check_xml(triples: Iterable[Triple]) -> None:
+    """Refuse what the engine would write as broken XML: control characters (XML 1.0 §2.2), names that are no names."""
+    for triple in triples:
+        if isinstance(triple.object, Literal) and _NO_XML.search(triple.object.value):
+            raise InvalidInput(
+                "A text has a character that XML cannot hold.",
+                where=compact(triple.predicate.value),
+                fix="Take another format, such as Turtle.",
+            )
+        if not _XML_NAME.search(triple.predicate.value):
+            raise InvalidInput(
+                f"The property <{triple.predicate.value}> has no name that XML can hold.",
+                fix="Take another format, such as Turtle.",
+            )
 
 
 def _place(triple: Triple) -> tuple[str, bool, str, str]:
