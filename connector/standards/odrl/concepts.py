@@ -30,7 +30,8 @@ class Taxonomy:
             return Truth.UNKNOWN
         if whole in self.above[concept]:
             return Truth.TRUE
-        return Truth.FALSE if self.reach[concept].isdisjoint(self.reach[whole]) else Truth.UNKNOWN
+        meets = self.below[concept] & self.reach[whole] or self.reach[concept] & self.below[whole]
+        return Truth.UNKNOWN if meets else Truth.FALSE
 
     def widest(self, concepts: Iterable[str]) -> tuple[str, ...]:
         """Return the concepts that lie in none of the others, sorted: they say the same."""

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from connector.errors import InvalidInput
 from connector.standards.odrl import terms
 from connector.standards.odrl.explain import Words
 from connector.standards.odrl.intake import read, understood
@@ -81,11 +82,13 @@ def decide(policy: Policy, action: str, facts: Facts, table: Table = OPERANDS) -
 
 def judge(document: Mapping[str, Any], action: str, facts: Facts, table: Table = OPERANDS) -> Decision:
     """Decide on a policy as it came on the wire; one that is not fully understood permits nothing, and says why."""
-    unknown = understood(document, table)
-    if unknown:
-        reasons = tuple(f"Not permitted, because the policy is not fully understood: {finding}" for finding in unknown)
+    try:
+        policy = read(document, table)
+    except InvalidInput:
+        findings = understood(document, table)
+        reasons = tuple(f"Not permitted, because the policy is not fully understood: {finding}" for finding in findings)
         return Decision(permitted=False, truth=Truth.UNKNOWN, reasons=reasons)
-    return decide(read(document, table), action, facts, table)
+    return decide(policy, action, facts, table)
 
 
 def use_limit(policy: Policy, action: str, facts: Facts, table: Table = OPERANDS) -> int | None:

@@ -17,8 +17,7 @@ def explain(policy: Policy, table: Table = OPERANDS) -> str:
     lines: list[str] = []
     if plain.assignee is not None:
         lines.append(f"This {words.kind} is for '{plain.assignee}' only.")
-    for rule in plain.permissions:
-        lines.append(" ".join([words.permitted(rule), *(words.duty(duty) for duty in rule.duties)]))
+    lines.extend(" ".join([words.permitted(rule), *map(words.duty, rule.duties)]) for rule in plain.permissions)
     lines.extend(f"Whatever the use: {words.duty(rule)}" for rule in plain.obligations)
     lines.extend(words.prohibited(rule) for rule in plain.prohibitions)
     lines.append("Nothing else is permitted." if plain.permissions else "Nothing is permitted.")

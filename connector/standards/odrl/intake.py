@@ -157,8 +157,9 @@ class _Reading:
         self.policy = self._policy({key: value for key, value in document.items() if key != "@context"})
 
     def find(self, message: str, where: str, allowed: str | None = None) -> None:
-        """Keep a finding."""
-        self.findings.append(Finding(message, where, allowed))
+        """Keep a finding; past a screenful, one more tells nobody anything."""
+        if len(self.findings) < self.limits.findings:
+            self.findings.append(Finding(message, where, allowed))
 
     def _prefixes(self, context: Any) -> Mapping[str, str]:
         """Return the known prefixes and those an inline context adds; it must not redefine a known one."""
@@ -373,7 +374,9 @@ class _Reading:
             return None
         term = values.term(items[0]) if len(items) == 1 else None
         if term is None or term.datatype is not None or not term.text.strip() or not values.is_name(items[0]):
-            self.find(f"One name is needed, not {values.shown(given)}.", where)
+            extra = sorted(set(items[0]) - {"@id"}) if len(items) == 1 and isinstance(items[0], Mapping) else []
+            what = f"The term {extra[0]!r} is not understood here: one" if extra else "One"
+            self.find(f"{what} name is needed, not {values.shown(given)}.", where)
             return None
         return term.text
 
@@ -382,9 +385,13 @@ def _items(given: Any) -> list[Any]:
     """Return the values of a JSON-LD property: none, one, or those of an array, `@set` or `@list`."""
     if given is None:
         return []
-    if isinstance(given, Mapping) and len(given) == 1 and ("@list" in given or "@set" in given):
-        return _items(next(iter(given.values())))
-    return list(given) if isinstance(given, list | tuple) else [given]
+    if isinstance(given, list | tuple):
+        return [item for part in given for item in (_items(part) if _is_wrapper(part) else [part])]
+    return _items(next(iter(given.values()))) if _is_wrapper(given) else [given]
+
+
+def _is_wrapper(given: Any) -> bool:
+    return isinstance(given, Mapping) and len(given) == 1 and ("@list" in given or "@set" in given)
 
 
 def _numbered(given: Any, where: str) -> list[tuple[str, Any]]:

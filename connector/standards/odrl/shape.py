@@ -10,11 +10,15 @@ from msgspec import Struct
 from connector.errors import InvalidInput, TooLarge
 from connector.standards.odrl import terms
 
+_BITS: Final = 64
 _TERMS: Final = frozenset({"action", "operator", "leftOperand"})
 
 
 class Limits(Struct, frozen=True):
-    """How large a policy may be: JSON depth and values, characters of a text, rules of a kind, conditions, nesting."""
+    """How large a policy may be: JSON depth and values, characters of a text, rules of a kind, conditions, nesting.
+
+    `findings` bounds how many terms that are not understood are listed.
+    """
 
     depth: int = 32
     values: int = 10_000
@@ -22,6 +26,7 @@ class Limits(Struct, frozen=True):
     rules: int = 64
     conditions: int = 512
     nesting: int = 6
+    findings: int = 32
 
 
 LIMITS: Final = Limits()
@@ -44,16 +49,24 @@ def measure(document: object, limits: Limits) -> None:
         if seen > limits.values or depth > limits.depth:
             raise TooLarge(f"A policy may hold {limits.values} values, {limits.depth} deep; this holds more.")
         if isinstance(item, Mapping):
-            if not all(isinstance(key, str) and len(key) <= limits.text for key in item):
-                raise InvalidInput(f"The keys of a JSON object are texts of at most {limits.text} characters.")
-            waiting.extend((part, depth + 1) for part in item.values())
+            if not all(isinstance(key, str) for key in item):
+                raise InvalidInput("The keys of a JSON object are texts.")
+            waiting.extend((part, depth + 1) for pair in item.items() for part in pair)
         elif isinstance(item, list | tuple):
             waiting.extend((part, depth + 1) for part in item)
-        elif isinstance(item, str):
-            if len(item) > limits.text:
-                raise TooLarge(f"A text in a policy may have {limits.text} characters; one has {len(item)}.")
-        elif not (item is None or isinstance(item, int) or (isinstance(item, float) and isfinite(item))):
-            raise InvalidInput(f"A policy is JSON, and {type(item).__name__} is no JSON value.")
+        elif not _is_plain(item, limits):
+            raise InvalidInput(f"A policy is JSON, and this {type(item).__name__} is no JSON value.")
+
+
+def _is_plain(item: object, limits: Limits) -> bool:
+    """Whether `item` is a JSON value that every reader takes alike: text of real characters, numbers of 64 bits."""
+    if isinstance(item, str):
+        if len(item) > limits.text:
+            raise TooLarge(f"A text in a policy may have {limits.text} characters; one has {len(item)}.")
+        return not any("\ud800" <= letter <= "\udfff" for letter in item)
+    if isinstance(item, int):
+        return item.bit_length() < _BITS
+    return item is None or (isinstance(item, float) and isfinite(item))
 
 
 def structure(document: Mapping[str, Any], without: Iterable[str]) -> object:
