@@ -298,8 +298,8 @@ def _dependencies(connector: Connector) -> dict[str, Provide]:
     kept = (field.name for field in fields(connector) if field.name not in {"settings", "network", "outbox", "pool"})
     found = {name: Provide(_constant(getattr(connector, name)), sync_to_thread=False) for name in (*kept, "address")}
     found["upload_bytes"] = Provide(_constant(connector.settings.storage.upload_bytes), sync_to_thread=False)
-    for name in ("by", "peer"):
-        found[name] = Provide(_principal, sync_to_thread=False)
+    found["by"] = Provide(_by, sync_to_thread=False)
+    found["peer"] = Provide(_peer, sync_to_thread=False)
     return found
 
 
@@ -307,7 +307,11 @@ def _constant(value: Any) -> Callable[[], Any]:
     return lambda: value
 
 
-def _principal(scope: Scope) -> Principal:
+def _by(scope: Scope) -> Principal:
+    return principal_of(scope)
+
+
+def _peer(scope: Scope) -> Principal:
     return principal_of(scope)
 
 

@@ -118,17 +118,17 @@ def load(folder: Path, environment: Mapping[str, str]) -> Settings:
     for key, value in environment.items():
         if key.startswith(PREFIX) and key not in NOT_SETTINGS:
             _overlay(tree, key.removeprefix(PREFIX).lower().split("__"), value)
-    return check(tree | {"folder": str(folder.resolve())}, str(path))
+    return check(tree, folder.resolve(), str(path))
 
 
 NOT_SETTINGS = frozenset({"GREENDEAL_DATA", "GREENDEAL_URL", "GREENDEAL_API_KEY"})
 """Variables of the command itself, which are no settings of a connector."""
 
 
-def check(tree: Mapping[str, Any], where: str) -> Settings:
-    """Return the settings of `tree`, or raise InvalidInput when they are wrong or unsafe."""
+def check(tree: Mapping[str, Any], folder: Path, where: str) -> Settings:
+    """Return the settings of `tree` for a data folder, or raise InvalidInput when they are wrong or unsafe."""
     try:
-        settings = msgspec.convert(tree, Settings, strict=False)
+        settings = msgspec.convert({**tree, "folder": str(folder)}, Settings, strict=False, dec_hook=_decoded)
     except msgspec.ValidationError as error:
         raise InvalidInput(
             f"A setting is wrong: {error}.", where=where, fix="See docs/reference/settings.md."
@@ -141,6 +141,13 @@ def check(tree: Mapping[str, Any], where: str) -> Settings:
             fix="Remove outbound.allow_loopback, or serve on 127.0.0.1 only.",
         )
     return settings
+
+
+def _decoded(kind: type, value: Any) -> Any:
+    """Read what the settings hold beyond plain values: the data folder."""
+    if kind is Path and isinstance(value, str):
+        return Path(value)
+    raise TypeError(f"{value!r} is no {kind.__name__}")
 
 
 def _overlay(tree: dict[str, Any], path: list[str], value: str) -> None:

@@ -31,7 +31,7 @@ def _range(part: str) -> tuple[str, float]:
 
 def _liking(media_type: str, ranges: Sequence[tuple[str, float]]) -> float:
     """Return the quality that the most specific matching range gives."""
-    family = media_type.split("/")[0] + "/*"
+    family = media_type.split("/", maxsplit=1)[0] + "/*"
     for wanted in (media_type, family, "*/*"):
         found = [quality for name, quality in ranges if name == wanted]
         if found:

@@ -4,13 +4,11 @@ from typing import Any, Literal
 
 import msgspec
 from litestar import Controller, get, post
-from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody
 from litestar.status_codes import HTTP_200_OK, HTTP_201_CREATED
 
 from connector.capabilities.agreements import Agreements
 from connector.capabilities.evidence import EvidenceBook
-from connector.capabilities.identity import Principal
 from connector.capabilities.negotiations import Negotiations
 from connector.capabilities.offers import Automation, Offers
 from connector.capabilities.transfers import Transfers
@@ -18,9 +16,9 @@ from connector.errors import InvalidInput
 from connector.standards.dsp import messages
 from connector.standards.odrl import templates
 from connector.web.auth import needs
+from connector.web.given import By, Given
 from connector.web.views import shown
 
-By = NamedDependency[Principal]
 Pid = FromPath[str]
 Json = dict[str, Any]
 
@@ -76,7 +74,7 @@ class OfferController(Controller):
     tags = ("offers",)
 
     @post("/offers", guards=[needs("provider")], sync_to_thread=True)
-    def make(self, data: JSONBody[NewOffer], offers: NamedDependency[Offers], by: By) -> Json:
+    def make(self, data: JSONBody[NewOffer], offers: Given[Offers], by: By) -> Json:
         """Offer a dataset; the same terms again are the same offer."""
         if (data.policy is None) == (data.template is None):
             raise InvalidInput("An offer has a policy or a template, one of the two.", where="policy, template")
@@ -84,12 +82,12 @@ class OfferController(Controller):
         return shown(offers.make(data.dataset, policy, data.automation, by))
 
     @get("/offers", guards=[needs()], sync_to_thread=True)
-    def all(self, offers: NamedDependency[Offers], dataset: FromQuery[str | None] = None) -> list[Json]:
+    def all(self, offers: Given[Offers], dataset: FromQuery[str | None] = None) -> list[Json]:
         """List all offers, or those of one dataset."""
         return [shown(row) for row in offers.all(dataset)]
 
     @post("/offers/close", status_code=HTTP_200_OK, guards=[needs("provider")], sync_to_thread=True)
-    def close(self, data: JSONBody[Key], offers: NamedDependency[Offers], by: By) -> Json:
+    def close(self, data: JSONBody[Key], offers: Given[Offers], by: By) -> Json:
         """Take an offer back."""
         return shown(offers.close(data.id, by))
 
@@ -106,29 +104,29 @@ class NegotiationController(Controller):
     tags = ("negotiations",)
 
     @post(status_code=HTTP_201_CREATED, guards=[needs("consumer", "business")], sync_to_thread=True)
-    def request(self, data: JSONBody[NewNegotiation], negotiations: NamedDependency[Negotiations], by: By) -> Json:
+    def request(self, data: JSONBody[NewNegotiation], negotiations: Given[Negotiations], by: By) -> Json:
         """Ask a peer for a contract on one of its offers."""
         claims = {"purpose": data.purpose} if data.purpose else {}
         row = negotiations.request(data.peer, data.dataset, data.offer, claims, data.accept, by, data.id)
         return shown(row)
 
     @get(guards=[needs()], sync_to_thread=True)
-    def all(self, negotiations: NamedDependency[Negotiations]) -> list[Json]:
+    def all(self, negotiations: Given[Negotiations]) -> list[Json]:
         """List all negotiations, newest first."""
         return [shown(row) for row in negotiations.all()]
 
     @get("/{pid:str}", guards=[needs()], sync_to_thread=True)
-    def one(self, pid: Pid, negotiations: NamedDependency[Negotiations]) -> Json:
+    def one(self, pid: Pid, negotiations: Given[Negotiations]) -> Json:
         """Show one negotiation."""
         return shown(negotiations.get(pid))
 
     @post("/{pid:str}/approve", status_code=HTTP_200_OK, guards=[needs("business")], sync_to_thread=True)
-    def approve(self, pid: Pid, negotiations: NamedDependency[Negotiations], by: By) -> Json:
+    def approve(self, pid: Pid, negotiations: Given[Negotiations], by: By) -> Json:
         """Say yes to what waits for a person."""
         return shown(negotiations.approve(pid, by))
 
     @post("/{pid:str}/terminate", status_code=HTTP_200_OK, guards=[needs("business", "consumer")], sync_to_thread=True)
-    def terminate(self, pid: Pid, data: JSONBody[Reason], negotiations: NamedDependency[Negotiations], by: By) -> Json:
+    def terminate(self, pid: Pid, data: JSONBody[Reason], negotiations: Given[Negotiations], by: By) -> Json:
         """End a negotiation."""
         return shown(negotiations.terminate(pid, data.reason, by))
 
@@ -140,22 +138,22 @@ class AgreementController(Controller):
     tags = ("agreements",)
 
     @get(guards=[needs()], sync_to_thread=True)
-    def all(self, agreements: NamedDependency[Agreements]) -> list[Json]:
+    def all(self, agreements: Given[Agreements]) -> list[Json]:
         """List all agreements, newest first."""
         return [shown(row) for row in agreements.all()]
 
     @get("/{pid:str}", guards=[needs()], sync_to_thread=True)
-    def one(self, pid: Pid, agreements: NamedDependency[Agreements]) -> Json:
+    def one(self, pid: Pid, agreements: Given[Agreements]) -> Json:
         """Show one agreement with its signatures."""
         return shown(agreements.get(pid))
 
     @get("/{pid:str}/evidence", guards=[needs()], sync_to_thread=True)
-    def evidence(self, pid: Pid, evidence: NamedDependency[EvidenceBook]) -> list[Json]:
+    def evidence(self, pid: Pid, evidence: Given[EvidenceBook]) -> list[Json]:
         """Show everything recorded about one agreement, negotiation, transfer or dataset."""
         return [shown(row) for row in evidence.about(pid)]
 
     @post("/{pid:str}/terminate", status_code=HTTP_200_OK, guards=[needs("business", "provider")], sync_to_thread=True)
-    def terminate(self, pid: Pid, data: JSONBody[Reason], agreements: NamedDependency[Agreements], by: By) -> Json:
+    def terminate(self, pid: Pid, data: JSONBody[Reason], agreements: Given[Agreements], by: By) -> Json:
         """End an agreement at once."""
         return shown(agreements.terminate(pid, data.reason, by))
 
@@ -167,31 +165,31 @@ class TransferController(Controller):
     tags = ("transfers",)
 
     @post(status_code=HTTP_201_CREATED, guards=[needs("consumer")], sync_to_thread=True)
-    def request(self, data: JSONBody[NewTransfer], transfers: NamedDependency[Transfers], by: By) -> Json:
+    def request(self, data: JSONBody[NewTransfer], transfers: Given[Transfers], by: By) -> Json:
         """Ask for the data of an agreement."""
         return shown(transfers.request(data.agreement, by, data.id))
 
     @get(guards=[needs()], sync_to_thread=True)
-    def all(self, transfers: NamedDependency[Transfers]) -> list[Json]:
+    def all(self, transfers: Given[Transfers]) -> list[Json]:
         """List all transfers, newest first."""
         return [shown(row) for row in transfers.all()]
 
     @get("/{pid:str}", guards=[needs()], sync_to_thread=True)
-    def one(self, pid: Pid, transfers: NamedDependency[Transfers]) -> Json:
+    def one(self, pid: Pid, transfers: Given[Transfers]) -> Json:
         """Show one transfer."""
         return shown(transfers.get(pid))
 
     @post("/{pid:str}/access", status_code=HTTP_200_OK, guards=[needs("consumer")])
-    async def access(self, pid: Pid, transfers: NamedDependency[Transfers]) -> Json:
+    async def access(self, pid: Pid, transfers: Given[Transfers]) -> Json:
         """Get the address of the data and a fresh token for it."""
         return messages.dump(await transfers.data_access(pid))
 
     @post("/{pid:str}/complete", status_code=HTTP_200_OK, guards=[needs("consumer")], sync_to_thread=True)
-    def complete(self, pid: Pid, transfers: NamedDependency[Transfers], by: By) -> Json:
+    def complete(self, pid: Pid, transfers: Given[Transfers], by: By) -> Json:
         """Say that all data was had."""
         return shown(transfers.complete(pid, by))
 
     @post("/{pid:str}/terminate", status_code=HTTP_200_OK, guards=[needs("consumer", "provider")], sync_to_thread=True)
-    def terminate(self, pid: Pid, data: JSONBody[Reason], transfers: NamedDependency[Transfers], by: By) -> Json:
+    def terminate(self, pid: Pid, data: JSONBody[Reason], transfers: Given[Transfers], by: By) -> Json:
         """End a transfer."""
         return shown(transfers.terminate(pid, data.reason, by))

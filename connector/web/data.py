@@ -5,7 +5,6 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 from litestar import Controller, Request, Response, get, head, post
-from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Stream
 from litestar.status_codes import HTTP_200_OK, HTTP_206_PARTIAL_CONTENT, HTTP_416_REQUESTED_RANGE_NOT_SATISFIABLE
@@ -17,13 +16,14 @@ from connector.errors import Unauthenticated
 from connector.standards.dsp import messages
 from connector.storage.tables import Asset
 from connector.web.auth import peer_only
+from connector.web.given import Given
 
 PATH: Final = "/data"
 RANGE: Final = re.compile(r"bytes=(\d{1,18})?-(\d{1,18})?", re.ASCII)
 
 Pid = FromPath[str]
 Asked = Request[Any, Any, Any]
-Desk = NamedDependency[Delivery]
+Desk = Given[Delivery]
 
 
 class Span(NamedTuple):
@@ -69,9 +69,7 @@ class DataController(Controller):
         )
 
     @post("/{pid:str}/renewal", status_code=HTTP_200_OK, guards=[peer_only], sync_to_thread=True)
-    def renew(
-        self, pid: Pid, transfers: NamedDependency[Transfers], peer: NamedDependency[Principal]
-    ) -> Response[bytes]:
+    def renew(self, pid: Pid, transfers: Given[Transfers], peer: Given[Principal]) -> Response[bytes]:
         """Give the consumer's connector a fresh grant while the transfer runs."""
         address = messages.dump(transfers.renew(pid, peer))
         return Response(msgspec.json.encode(address), media_type="application/json")

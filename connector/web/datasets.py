@@ -7,19 +7,17 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Controller, Request, Response, get, post
-from litestar.di import NamedDependency
 from litestar.params import FromQuery, JSONBody, Parameter
 from litestar.status_codes import HTTP_200_OK, HTTP_201_CREATED
 
 from connector.capabilities.datasets import DEFAULT_PROFILE, Datasets, Draft, Registered
-from connector.capabilities.identity import Principal
 from connector.errors import InvalidInput
 from connector.storage.objects import Objects
 from connector.web.auth import needs
+from connector.web.given import By, Given
 from connector.web.views import shown
 
-By = NamedDependency[Principal]
-Desk = NamedDependency[Datasets]
+Desk = Given[Datasets]
 MediaType = Annotated[str, Parameter(header="content-type", default="application/json")]
 
 
@@ -40,8 +38,8 @@ class DatasetController(Controller):
         self,
         request: Request[Any, Any, Any],
         datasets: Desk,
-        objects: NamedDependency[Objects],
-        upload_bytes: NamedDependency[int],
+        objects: Given[Objects],
+        upload_bytes: Given[int],
         filename: FromQuery[str],
     ) -> Draft:
         """Upload a file as the request's body and get the record that it supports."""

@@ -8,7 +8,6 @@ from typing import Any, Final
 
 import msgspec
 from litestar import Controller, Request, Response, Router, get, post
-from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery
 from litestar.status_codes import HTTP_200_OK, HTTP_201_CREATED
 
@@ -22,12 +21,13 @@ from connector.standards.dsp import messages
 from connector.standards.dsp.negotiation import Role
 from connector.storage.tables import Negotiation, Transfer
 from connector.web.auth import peer_only
+from connector.web.given import Given
 from connector.web.problems import JSON, refused_to_peer
 
 PATH: Final = "/dsp/2025-1"
 
 Pid = FromPath[str]
-Peer = NamedDependency[Principal]
+Peer = Given[Principal]
 
 
 class CatalogController(Controller):
@@ -36,19 +36,17 @@ class CatalogController(Controller):
     path = "/catalog"
 
     @post("/request", status_code=HTTP_200_OK, sync_to_thread=True)
-    def request(
-        self, body: bytes, peer: Peer, catalog: NamedDependency[Catalog], after: FromQuery[str] = ""
-    ) -> Response[bytes]:
+    def request(self, body: bytes, peer: Peer, catalog: Given[Catalog], after: FromQuery[str] = "") -> Response[bytes]:
         """Answer a CatalogRequestMessage with one page of the catalog; the next is in the Link header."""
         return _page(body, catalog, peer, after)
 
     @get("/request", sync_to_thread=True)
-    def follow(self, peer: Peer, catalog: NamedDependency[Catalog], after: FromQuery[str] = "") -> Response[bytes]:
+    def follow(self, peer: Peer, catalog: Given[Catalog], after: FromQuery[str] = "") -> Response[bytes]:
         """Answer a GET of a continuation link, which the specification leaves open, like the POST of it."""
         return _page(messages.encode(messages.CatalogRequestMessage()), catalog, peer, after)
 
     @get("/datasets/{key:path}", sync_to_thread=True)
-    def dataset(self, key: Pid, peer: Peer, catalog: NamedDependency[Catalog]) -> Response[bytes]:
+    def dataset(self, key: Pid, peer: Peer, catalog: Given[Catalog]) -> Response[bytes]:
         """Answer with one dataset and its offers."""
         wanted = key.removeprefix("/")
         return answered("catalog", b"", lambda: Response(catalog.entry(wanted, peer), media_type=JSON))
@@ -60,7 +58,7 @@ class NegotiationController(Controller):
     path = "/negotiations"
 
     @post("/request", status_code=HTTP_201_CREATED, sync_to_thread=True)
-    def open(self, body: bytes, peer: Peer, negotiations: NamedDependency[Negotiations]) -> Response[bytes]:
+    def open(self, body: bytes, peer: Peer, negotiations: Given[Negotiations]) -> Response[bytes]:
         """A consumer opens a negotiation."""
 
         def act() -> Response[bytes]:
@@ -70,39 +68,33 @@ class NegotiationController(Controller):
         return answered("negotiation", body, act)
 
     @get("/{pid:str}", sync_to_thread=True)
-    def state(self, pid: Pid, peer: Peer, negotiations: NamedDependency[Negotiations]) -> Response[bytes]:
+    def state(self, pid: Pid, peer: Peer, negotiations: Given[Negotiations]) -> Response[bytes]:
         """Tell the counterparty the state."""
         return answered("negotiation", b"", lambda: acknowledged(negotiations.state_for(pid, peer)), pid)
 
     @post(["/{pid:str}/request", "/{pid:str}/offers"], status_code=HTTP_200_OK, sync_to_thread=True)
-    def terms(self, pid: Pid, body: bytes, peer: Peer, negotiations: NamedDependency[Negotiations]) -> Response[bytes]:
+    def terms(self, pid: Pid, body: bytes, peer: Peer, negotiations: Given[Negotiations]) -> Response[bytes]:
         """A consumer or a provider puts other terms on the table."""
         kinds = (messages.ContractRequestMessage, messages.ContractOfferMessage)
         return _negotiated(negotiations, pid, body, peer, *kinds)
 
     @post("/{pid:str}/agreement", status_code=HTTP_200_OK, sync_to_thread=True)
-    def agreement(
-        self, pid: Pid, body: bytes, peer: Peer, negotiations: NamedDependency[Negotiations]
-    ) -> Response[bytes]:
+    def agreement(self, pid: Pid, body: bytes, peer: Peer, negotiations: Given[Negotiations]) -> Response[bytes]:
         """A provider agrees."""
         return _negotiated(negotiations, pid, body, peer, messages.ContractAgreementMessage)
 
     @post("/{pid:str}/agreement/verification", status_code=HTTP_200_OK, sync_to_thread=True)
-    def verification(
-        self, pid: Pid, body: bytes, peer: Peer, negotiations: NamedDependency[Negotiations]
-    ) -> Response[bytes]:
+    def verification(self, pid: Pid, body: bytes, peer: Peer, negotiations: Given[Negotiations]) -> Response[bytes]:
         """A consumer verified the agreement."""
         return _negotiated(negotiations, pid, body, peer, messages.ContractAgreementVerificationMessage)
 
     @post("/{pid:str}/events", status_code=HTTP_200_OK, sync_to_thread=True)
-    def event(self, pid: Pid, body: bytes, peer: Peer, negotiations: NamedDependency[Negotiations]) -> Response[bytes]:
+    def event(self, pid: Pid, body: bytes, peer: Peer, negotiations: Given[Negotiations]) -> Response[bytes]:
         """A consumer accepts, or a provider finalizes."""
         return _negotiated(negotiations, pid, body, peer, messages.ContractNegotiationEventMessage)
 
     @post("/{pid:str}/termination", status_code=HTTP_200_OK, sync_to_thread=True)
-    def termination(
-        self, pid: Pid, body: bytes, peer: Peer, negotiations: NamedDependency[Negotiations]
-    ) -> Response[bytes]:
+    def termination(self, pid: Pid, body: bytes, peer: Peer, negotiations: Given[Negotiations]) -> Response[bytes]:
         """Either side ends it."""
         return _negotiated(negotiations, pid, body, peer, messages.ContractNegotiationTerminationMessage)
 
@@ -113,7 +105,7 @@ class TransferController(Controller):
     path = "/transfers"
 
     @post("/request", status_code=HTTP_201_CREATED, sync_to_thread=True)
-    def open(self, body: bytes, peer: Peer, transfers: NamedDependency[Transfers]) -> Response[bytes]:
+    def open(self, body: bytes, peer: Peer, transfers: Given[Transfers]) -> Response[bytes]:
         """A consumer asks for the data of an agreement."""
 
         def act() -> Response[bytes]:
@@ -123,27 +115,27 @@ class TransferController(Controller):
         return answered("transfer", body, act)
 
     @get("/{pid:str}", sync_to_thread=True)
-    def state(self, pid: Pid, peer: Peer, transfers: NamedDependency[Transfers]) -> Response[bytes]:
+    def state(self, pid: Pid, peer: Peer, transfers: Given[Transfers]) -> Response[bytes]:
         """Tell the counterparty the state."""
         return answered("transfer", b"", lambda: acknowledged(transfers.state_for(pid, peer)), pid)
 
     @post("/{pid:str}/start", status_code=HTTP_200_OK, sync_to_thread=True)
-    def start(self, pid: Pid, body: bytes, peer: Peer, transfers: NamedDependency[Transfers]) -> Response[bytes]:
+    def start(self, pid: Pid, body: bytes, peer: Peer, transfers: Given[Transfers]) -> Response[bytes]:
         """The data flows from now on."""
         return _transferred(transfers, pid, body, peer, messages.TransferStartMessage)
 
     @post("/{pid:str}/suspension", status_code=HTTP_200_OK, sync_to_thread=True)
-    def suspension(self, pid: Pid, body: bytes, peer: Peer, transfers: NamedDependency[Transfers]) -> Response[bytes]:
+    def suspension(self, pid: Pid, body: bytes, peer: Peer, transfers: Given[Transfers]) -> Response[bytes]:
         """Either side pauses."""
         return _transferred(transfers, pid, body, peer, messages.TransferSuspensionMessage)
 
     @post("/{pid:str}/completion", status_code=HTTP_200_OK, sync_to_thread=True)
-    def completion(self, pid: Pid, body: bytes, peer: Peer, transfers: NamedDependency[Transfers]) -> Response[bytes]:
+    def completion(self, pid: Pid, body: bytes, peer: Peer, transfers: Given[Transfers]) -> Response[bytes]:
         """Either side says that all is done."""
         return _transferred(transfers, pid, body, peer, messages.TransferCompletionMessage)
 
     @post("/{pid:str}/termination", status_code=HTTP_200_OK, sync_to_thread=True)
-    def termination(self, pid: Pid, body: bytes, peer: Peer, transfers: NamedDependency[Transfers]) -> Response[bytes]:
+    def termination(self, pid: Pid, body: bytes, peer: Peer, transfers: Given[Transfers]) -> Response[bytes]:
         """Either side ends it."""
         return _transferred(transfers, pid, body, peer, messages.TransferTerminationMessage)
 

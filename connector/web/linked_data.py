@@ -5,7 +5,6 @@ from typing import Any, Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from litestar import Controller, Request, Response, get
-from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.status_codes import HTTP_304_NOT_MODIFIED
 
@@ -17,6 +16,7 @@ from connector.standards import rdf
 from connector.standards.dcat import graph, model
 from connector.standards.odrl import explain, intake
 from connector.web.accept import best
+from connector.web.given import Given
 
 HTML: Final = "text/html"
 FORMS: Final = {
@@ -39,9 +39,7 @@ class LinkedDataController(Controller):
     tags = ("linked data",)
 
     @get("/catalog", sync_to_thread=True)
-    def catalog(
-        self, request: Asked, catalog: NamedDependency[Catalog], datasets: NamedDependency[Datasets]
-    ) -> Response[bytes]:
+    def catalog(self, request: Asked, catalog: Given[Catalog], datasets: Given[Datasets]) -> Response[bytes]:
         """Give the catalog with every own dataset whole."""
         media_type = best(request.headers.get("accept"), [*FORMS, HTML])
         if media_type == HTML:
@@ -54,8 +52,8 @@ class LinkedDataController(Controller):
         self,
         request: Asked,
         key: FromPath[str],
-        datasets: NamedDependency[Datasets],
-        offers: NamedDependency[Offers],
+        datasets: Given[Datasets],
+        offers: Given[Offers],
     ) -> Response[bytes]:
         """Give one dataset by the last part of its address, or by its whole IRI where that is elsewhere."""
         name = key.removeprefix("/")

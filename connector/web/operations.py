@@ -5,19 +5,18 @@ from typing import Any
 
 import msgspec
 from litestar import Controller, Response, get, post
-from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 from litestar.status_codes import HTTP_200_OK, HTTP_503_SERVICE_UNAVAILABLE
 
 from connector.capabilities.evidence import EvidenceBook
 from connector.capabilities.federation import Federation
 from connector.capabilities.health import Health
-from connector.capabilities.identity import Identity, Principal
+from connector.capabilities.identity import Identity
 from connector.capabilities.search import Search
 from connector.web.auth import needs
+from connector.web.given import By, Given
 from connector.web.views import shown
 
-By = NamedDependency[Principal]
 Json = dict[str, Any]
 
 
@@ -44,12 +43,12 @@ class PeerController(Controller):
     tags = ("peers",)
 
     @get(guards=[needs()], sync_to_thread=True)
-    def all(self, identity: NamedDependency[Identity]) -> list[Json]:
+    def all(self, identity: Given[Identity]) -> list[Json]:
         """List the peers with the state of our copy of their catalogs."""
         return [shown(row) for row in identity.peers()]
 
     @post(status_code=HTTP_200_OK, guards=[needs("admin")], sync_to_thread=True)
-    def trust(self, data: JSONBody[NewPeer], identity: NamedDependency[Identity], by: By) -> Json:
+    def trust(self, data: JSONBody[NewPeer], identity: Given[Identity], by: By) -> Json:
         """Trust a peer, or know it under new keys or a new address."""
         made = identity.trust(
             data.participant, name=data.name, address=data.address, keys=data.keys, country=data.country, by=by.name
@@ -57,13 +56,13 @@ class PeerController(Controller):
         return shown(made)
 
     @post("/distrust", status_code=HTTP_200_OK, guards=[needs("admin")], sync_to_thread=True)
-    def distrust(self, data: JSONBody[Key], identity: NamedDependency[Identity], by: By) -> Json:
+    def distrust(self, data: JSONBody[Key], identity: Given[Identity], by: By) -> Json:
         """Trust a peer no longer."""
         identity.distrust(data.id, by=by.name)
         return {"id": data.id}
 
     @post("/crawl", status_code=HTTP_200_OK, guards=[needs("consumer", "admin")], sync_to_thread=True)
-    def crawl(self, data: JSONBody[Key], federation: NamedDependency[Federation], by: By) -> Json:
+    def crawl(self, data: JSONBody[Key], federation: Given[Federation], by: By) -> Json:
         """Renew the copy of a peer's catalog; its state is in the list of peers."""
         return shown(federation.ask(data.id, by))
 
@@ -75,27 +74,27 @@ class OperationController(Controller):
     tags = ("operations",)
 
     @get("/identity", guards=[needs()], sync_to_thread=True)
-    def identity(self, identity: NamedDependency[Identity], address: NamedDependency[str]) -> Json:
+    def identity(self, identity: Given[Identity], address: Given[str]) -> Json:
         """Show who we are, as peers need it to trust us."""
         return {"participant": identity.participant, "address": address, "keys": identity.public_keys()}
 
     @get("/ledger", guards=[needs()], sync_to_thread=True)
-    def ledger(self, evidence: NamedDependency[EvidenceBook]) -> Json:
+    def ledger(self, evidence: Given[EvidenceBook]) -> Json:
         """Check the whole chain of evidence."""
         return msgspec.to_builtins(evidence.verify())  # type: ignore[no-any-return]
 
     @post("/reindex", status_code=HTTP_200_OK, guards=[needs("admin")])
-    async def reindex(self, search: NamedDependency[Search]) -> Json:
+    async def reindex(self, search: Given[Search]) -> Json:
         """Make search index and RDF store anew from the records."""
         return {"records": await asyncio.to_thread(search.reindex)}
 
     @get("/failures", guards=[needs()], sync_to_thread=True)
-    def failures(self, health: NamedDependency[Health]) -> list[Json]:
+    def failures(self, health: Given[Health]) -> list[Json]:
         """List the events that could not be delivered, with the reason."""
         return [shown(row) for row in health.failures()]
 
     @post("/failures/{row:int}/retry", status_code=HTTP_200_OK, guards=[needs("admin")], sync_to_thread=True)
-    def retry(self, row: FromPath[int], health: NamedDependency[Health]) -> Json:
+    def retry(self, row: FromPath[int], health: Given[Health]) -> Json:
         """Deliver such an event again."""
         health.retry(row)
         return {"id": row}
@@ -108,7 +107,7 @@ def livez() -> Response[bytes]:
 
 
 @get("/readyz", sync_to_thread=True)
-def readyz(health: NamedDependency[Health]) -> Response[Json]:
+def readyz(health: Given[Health]) -> Response[Json]:
     """Say whether every part works, part by part."""
     parts = health.parts()
     ready = all(state == "ok" for state in parts.values())
@@ -117,6 +116,6 @@ def readyz(health: NamedDependency[Health]) -> Response[Json]:
 
 
 @get("/metrics", guards=[needs("admin")], sync_to_thread=True)
-def metrics(health: NamedDependency[Health]) -> Response[str]:
+def metrics(health: Given[Health]) -> Response[str]:
     """Show the figures of this connector in the Prometheus text format."""
     return Response(health.metrics(), media_type="text/plain; version=0.0.4; charset=utf-8")

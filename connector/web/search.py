@@ -1,11 +1,10 @@
 """Search and SPARQL over own and crawled records; read only."""
 
 from datetime import datetime
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 from litestar import Controller, Request, Response, get, post
-from litestar.di import NamedDependency
-from litestar.params import FromQuery
+from litestar.params import FromQuery, QueryParameter
 from litestar.status_codes import HTTP_200_OK
 
 from connector.capabilities.search import Search
@@ -13,12 +12,14 @@ from connector.errors import InvalidInput
 from connector.storage.index import BBox, SearchPage, SearchRequest
 from connector.web.auth import Connection, needs
 from connector.web.forms import form_value
+from connector.web.given import Given
 
 QUERY_TYPE: Final = "application/sparql-query"
 FORM_TYPE: Final = "application/x-www-form-urlencoded"
 BOX_PARTS: Final = 4
 
-Desk = NamedDependency[Search]
+Desk = Given[Search]
+QueryText = Annotated[str, QueryParameter(name="query")]
 
 
 async def readers_only(connection: Connection, handler: Any) -> None:
@@ -67,9 +68,9 @@ class SearchController(Controller):
         return search.find(request)
 
     @get("/sparql", sync_to_thread=True)
-    def query(self, request: Request[Any, Any, Any], search: Desk, query: FromQuery[str]) -> Response[bytes]:
+    def query(self, request: Request[Any, Any, Any], search: Desk, text: QueryText) -> Response[bytes]:
         """Answer a query in the URL (SPARQL 1.1 Protocol §2.1.1)."""
-        return _answer(search, query, request.headers.get("accept"))
+        return _answer(search, text, request.headers.get("accept"))
 
     @post("/sparql", status_code=HTTP_200_OK, sync_to_thread=True)
     def query_in_body(self, request: Request[Any, Any, Any], body: bytes, search: Desk) -> Response[bytes]:
