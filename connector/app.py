@@ -141,8 +141,14 @@ def open_database(settings: Settings) -> Database:
     return database
 
 
-def open_identity(settings: Settings, database: Database, network: Network) -> Identity:
+def open_network(settings: Settings) -> Network:
+    """Return the one way out."""
+    return Network(Egress(**msgspec.structs.asdict(settings.outbound)))
+
+
+def open_identity(settings: Settings, database: Database, network: Network | None = None) -> Identity:
     """Return our identity; the key is made at the first start."""
+    network = network or open_network(settings)
     return Identity(
         begin=database.begin,
         read=database.read,
@@ -175,7 +181,7 @@ def check_heads(identity: Identity) -> SignatureCheck:
 def build(settings: Settings) -> Connector:
     """Wire a connector by hand."""
     me, folder = settings.participant, settings.folder
-    network = Network(Egress(**msgspec.structs.asdict(settings.outbound)))
+    network = open_network(settings)
     database = open_database(settings)
     begin, read = database.begin, database.read
     identity = open_identity(settings, database, network)

@@ -4,6 +4,7 @@ Only the program's top (`app.py`, `cli.py`, the demo) sees settings; everything 
 A variable is named after the key, `GREENDEAL_` before it and `__` between the parts: `GREENDEAL_SERVER__PORT=8101`.
 """
 
+import json
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -141,6 +142,22 @@ def check(tree: Mapping[str, Any], folder: Path, where: str) -> Settings:
             fix="Remove outbound.allow_loopback, or serve on 127.0.0.1 only.",
         )
     return settings
+
+
+def written(values: Mapping[str, Any], folder: Path, where: str) -> str:
+    """Return `values` as a settings file, checked; what is empty is left to its default.
+
+    Raises:
+        InvalidInput: a value is wrong, or the combination is unsafe.
+    """
+    check(values, folder, where)
+    lines = [f"{key} = {json.dumps(value)}" for key, value in values.items() if not isinstance(value, Mapping)]
+    for key, part in values.items():
+        if isinstance(part, Mapping) and (
+            kept := {name: value for name, value in part.items() if value not in {"", False}}
+        ):
+            lines += ["", f"[{key}]", *(f"{name} = {json.dumps(value)}" for name, value in kept.items())]
+    return "\n".join(lines) + "\n"
 
 
 def _decoded(kind: type, value: Any) -> Any:

@@ -64,6 +64,15 @@ class Negotiations:
 
     # --- asked by our own people --------------------------------------------------------------------------------
 
+    def offers(self, peer: str, dataset: str) -> list[Mapping[str, Any]]:
+        """Return the terms under which `peer` offers a dataset, as in our copy of its catalog.
+
+        Raises:
+            NotFound: we have no copy of such a dataset.
+        """
+        with self.read(self.participant) as work:
+            return list(work.need(Dataset, peer, dataset).offers)
+
     def request(
         self,
         peer: str,

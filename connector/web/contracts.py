@@ -14,7 +14,7 @@ from connector.capabilities.offers import Automation, Offers
 from connector.capabilities.transfers import Transfers
 from connector.errors import InvalidInput
 from connector.standards.dsp import messages
-from connector.standards.odrl import templates
+from connector.standards.odrl import explain, intake, templates
 from connector.web.auth import needs
 from connector.web.given import By, Given
 from connector.web.views import shown
@@ -115,6 +115,14 @@ class NegotiationController(Controller):
         """List all negotiations, newest first."""
         return [shown(row) for row in negotiations.all()]
 
+    @get("/offers", guards=[needs()], sync_to_thread=True)
+    def offers(
+        self, negotiations: Given[Negotiations], participant: FromQuery[str], dataset: FromQuery[str]
+    ) -> list[Json]:
+        """List the terms under which a peer offers a dataset, with a sentence for people."""
+        found = negotiations.offers(participant, dataset)
+        return [{"id": each.get("@id"), "policy": each, "sentence": in_words(each)} for each in found]
+
     @get("/{pid:str}", guards=[needs()], sync_to_thread=True)
     def one(self, pid: Pid, negotiations: Given[Negotiations]) -> Json:
         """Show one negotiation."""
@@ -129,6 +137,12 @@ class NegotiationController(Controller):
     def terminate(self, pid: Pid, data: JSONBody[Reason], negotiations: Given[Negotiations], by: By) -> Json:
         """End a negotiation."""
         return shown(negotiations.terminate(pid, data.reason, by))
+
+
+def in_words(policy: Json) -> str:
+    """Return the terms of a policy as sentences, or what of it is not understood."""
+    unknown = intake.understood(policy)
+    return f"Not understood: {' '.join(unknown)}" if unknown else explain.explain(intake.read(policy))
 
 
 class AgreementController(Controller):

@@ -1,0 +1,29 @@
+"""The Python SDK: find data across a data space, agree on its use, open it.
+
+    from connector.client import connect
+
+    space = connect("https://connector.example", api_key="gdc_…")
+    hit = space.search("air temperature").first()
+    data = hit.negotiate(accept="any", purpose="https://w3id.org/dpv#AcademicResearch").open()
+
+`data` is an `xarray.Dataset` for NetCDF and GRIB, a `rasterio` dataset for GeoTIFF, a `pandas.DataFrame` for tables.
+Every call is synchronous and safe to repeat; refusals are those of `connector.errors`, with the connector's reasons.
+"""
+
+from connector.client.agreements import Agreement, Transfer
+from connector.client.connection import Connection, NegotiationTerminated, TimedOut
+from connector.client.spaces import Draft, Hit, Hits, Space, Table, connect
+
+__all__ = [
+    "Agreement",
+    "Connection",
+    "Draft",
+    "Hit",
+    "Hits",
+    "NegotiationTerminated",
+    "Space",
+    "Table",
+    "TimedOut",
+    "Transfer",
+    "connect",
+]

@@ -1,0 +1,143 @@
+"""Agreements and the data under them: fetch the bytes, check them, open them."""
+
+import hashlib
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+from uuid import uuid4
+
+import httpx2
+
+from connector import errors
+from connector.client.connection import Connection, patiently
+from connector.client.opening import open_file
+
+PIECE: Final = 256 * 1024
+STARTED: Final = "STARTED"
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """A running transfer: where its bytes are, and the right to fetch them."""
+
+    connection: Connection
+    id: str
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """The transfer as our connector sees it now."""
+        found: dict[str, Any] = self.connection.get(f"/api/transfers/{self.id}")
+        return found
+
+    def fetch(self, folder: Path) -> Path:
+        """Fetch the file into `folder` and return its path; a broken connection is taken up where it broke.
+
+        Raises:
+            Denied: the provider does not give it any more, with its reasons.
+            PeerFailed: the provider stays away, or what came is not what it announced.
+        """
+        access = self.connection.post(f"/api/transfers/{self.id}/access")
+        token = {each["name"]: each["value"] for each in access["endpointProperties"]}["authorization"]
+        download = _Download(folder, {"Authorization": f"Bearer {token}"})
+        patiently(lambda: download.go_on(self.connection, access["endpoint"]), self.connection.patience)
+        return download.finish()
+
+
+@dataclass
+class _Download:
+    """A file on its way, kept over broken connections."""
+
+    folder: Path
+    headers: Mapping[str, str]
+    name: str = "data"
+    tag: str = ""
+    size: int = 0
+    digest: Any = field(default_factory=hashlib.sha256)
+    partial: Path | None = None
+
+    def go_on(self, connection: Connection, url: str) -> None:
+        """Fetch what is missing."""
+        partial = self.partial = self.partial or self.folder / f".{uuid4()}.part"
+        more = {"Range": f"bytes={self.size}-", "If-Range": self.tag} if self.size else {}
+        with connection.stream(url, {**self.headers, **more}) as answer, partial.open("ab") as file:
+            if self.size and answer.status_code != httpx2.codes.PARTIAL_CONTENT:
+                file.truncate(0)
+                self.size, self.digest = 0, hashlib.sha256()
+            self.tag = answer.headers.get("etag", "")
+            self.name = _name(answer.headers.get("content-disposition", "")) or self.name
+            for piece in answer.iter_bytes(PIECE):
+                file.write(piece)
+                self.digest.update(piece)
+                self.size += len(piece)
+
+    def finish(self) -> Path:
+        """Give the file its name, if its bytes are those that were announced."""
+        partial = self.partial or self.folder / "data"
+        announced = self.tag.strip('"')
+        if len(announced) == hashlib.sha256().digest_size * 2 and announced != self.digest.hexdigest():
+            partial.unlink()
+            raise errors.PeerFailed("The bytes that came are not those that the provider announced.")
+        target = self.folder / self.name
+        partial.replace(target)
+        return target
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """A signed agreement on a dataset, with us as consumer or as provider."""
+
+    connection: Connection
+    id: str
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """The agreement as our connector has it now: parties, rules, signatures, state, uses."""
+        found: dict[str, Any] = self.connection.get(f"/api/agreements/{self.id}")
+        return found
+
+    @property
+    def evidence(self) -> list[dict[str, Any]]:
+        """Everything our connector recorded about it, in order."""
+        found: list[dict[str, Any]] = self.connection.get(f"/api/agreements/{self.id}/evidence")
+        return found
+
+    def transfer(self, *, timeout: float = 60.0) -> Transfer:
+        """Ask the provider for the data and return the transfer once it runs. Each transfer is one use.
+
+        Raises:
+            Denied: the provider refuses it, with its reasons.
+            Conflict: the agreement is not in force.
+            TimedOut: the provider has not started it in time.
+        """
+        wanted = {"agreement": self.id, "id": f"urn:uuid:{uuid4()}"}
+        transfer = Transfer(self.connection, self.connection.post("/api/transfers", wanted)["pid"])
+        seen = self.connection.wait(
+            lambda: transfer.state, lambda state: state["state"] != "REQUESTED", timeout, "The transfer"
+        )
+        if seen["state"] != STARTED:
+            raise errors.Denied("The provider refuses the data.", reasons=[str(each) for each in seen["reason"]])
+        return transfer
+
+    def download(self, folder: str | Path, *, timeout: float = 60.0) -> Path:
+        """Fetch the data into `folder` under a new transfer and return the file's path; errors as for `transfer`."""
+        return self.transfer(timeout=timeout).fetch(Path(folder))
+
+    def open(self, *, timeout: float = 60.0) -> Any:
+        """Fetch the data and open it: xarray for NetCDF and GRIB, rasterio for GeoTIFF, pandas for tables.
+
+        Raises:
+            InvalidInput: the file is of another kind (`download` gives it as it is), or its reader is not installed.
+        """
+        return open_file(self.download(tempfile.mkdtemp(prefix="greendeal-"), timeout=timeout))
+
+    def terminate(self, reason: str) -> None:
+        """End the agreement at once; running transfers end too, and the other side is told why."""
+        self.connection.post(f"/api/agreements/{self.id}/terminate", {"reason": reason})
+
+
+def _name(disposition: str) -> str:
+    """Return the file name of a `Content-Disposition`, without folders."""
+    _, _, quoted = disposition.partition('filename="')
+    return Path(quoted.partition('"')[0]).name
