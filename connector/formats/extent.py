@@ -58,9 +58,10 @@ def smallest_arc(longitudes: Floats) -> tuple[float, float]:
 def union(arcs: Iterable[Arc]) -> Arc:
     """Return the smallest arc that holds all of `arcs` (at least one); the widest gap that none covers stays out."""
     ordered = sorted((west, (east - west) % TURN or (TURN if east > west else 0.0)) for west, east in arcs)
-    turns = [(west + turn, span) for turn in (0.0, TURN) for west, span in ordered]
-    reached, widest, start = turns[0][0] + turns[0][1], -1.0, turns[0][0]
-    for west, span in turns[1:]:
+    # The walk begins a turn early: an arc that starts before the first one may reach beyond it from behind.
+    reached = max(west + span for west, span in ordered) - TURN
+    widest, start = 0.0, 0.0
+    for west, span in ordered:
         if west - reached > widest:
             widest, start = west - reached, west
         reached = max(reached, west + span)

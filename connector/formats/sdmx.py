@@ -6,7 +6,7 @@ declarations are refused, whatever they declare: SDMX has no use for one, and ev
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from lxml import etree
 
@@ -69,29 +69,33 @@ def read(path: Path, limits: Limits) -> Facts:  # noqa: ARG001 - the message str
         InvalidInput: it is not well-formed, has a document type declaration, or is a message that describes nothing.
     """
     try:
-        events = _events(path)
-        message, version = _message(next(events)[1])
-        reader = _Structures() if message == STRUCTURE else _Data(message)
-        header = Header()
-        in_header = True
-        for event, element, tag in events:
-            if in_header and tag in PROLOGUE:
-                in_header = False
-                reader.begin(header)
-            if in_header and event == "end":
-                header.end(element, tag)
-            elif not in_header:
-                reader.take(event, element, tag)
+        with path.open("rb") as file:
+            return _facts(_events(file))
     except etree.XMLSyntaxError as error:
         line = error.lineno
         raise InvalidInput("The file is not well-formed XML; it may be cut off.", where=f"line {line}") from error
+
+
+def _facts(events: Iterator[tuple[str, Element, str]]) -> Facts:
+    message, version = _message(next(events)[1])
+    reader = _Structures() if message == STRUCTURE else _Data(message)
+    header = Header()
+    in_header = True
+    for event, element, tag in events:
+        if in_header and tag in PROLOGUE:
+            in_header = False
+            reader.begin(header)
+        if in_header and event == "end":
+            header.end(element, tag)
+        elif not in_header:
+            reader.take(event, element, tag)
     return reader.facts(header, version)
 
 
-def _events(path: Path) -> Iterator[tuple[str, Element, str]]:
+def _events(file: IO[bytes]) -> Iterator[tuple[str, Element, str]]:
     """Yield (start or end, element, local name); an element is emptied after its end, unless a key still needs it."""
     walk = etree.iterparse(
-        str(path),
+        file,
         events=("start", "end"),
         resolve_entities=False,
         load_dtd=False,

@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 import rasterio
 
-SECRET: Final = "root:x:0:0:the-secret-of-this-machine"
+CONFIDENTIAL: Final = "root:x:0:0:what-this-machine-keeps"
 
 
 @contextmanager

@@ -31,7 +31,7 @@ def test_a_demo_file_holds_what_is_known_of_it(entry: dict[str, str]) -> None:
 def test_every_demo_file_is_listed_and_unchanged() -> None:
     """Nothing ships without a licence and an origin, and nothing listed is missing or altered."""
     listed = {entry["file"]: entry for entry in ENTRIES}
-    assert set(listed) == {path.name for path in FOLDER.iterdir()} - {"manifest.toml", "__pycache__"}
+    assert set(listed) == {path.name for path in FOLDER.iterdir()} - {"manifest.toml", ".gitattributes"}
     assert set(listed) == set(EXPECTED)
     for name, entry in listed.items():
         assert hashlib.sha256((FOLDER / name).read_bytes()).hexdigest() == entry["sha256"]

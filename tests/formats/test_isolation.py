@@ -4,8 +4,11 @@ A probe takes the place of a reader. It is a plug-in like any third party's, so 
 points of the group `connector.formats` are found in the parent and in the child.
 """
 
+import os
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -154,8 +157,6 @@ def test_no_server_is_reached(tmp_path: Path) -> None:
     if subprocess.run([sys.executable, "-c", probe], check=False).returncode:
         pytest.skip("this system does not allow user namespaces: readers keep to files by their own guards there")
     assert run(tmp_path, "network 9") in {"OSError", "ConnectionRefusedError"}
-    import socket  # noqa: PLC0415 - only this test listens
-
     with socket.create_server(("127.0.0.1", 0)) as server:
         assert run(tmp_path, f"network {server.getsockname()[1]}") != "connected"
 
@@ -207,7 +208,7 @@ def test_a_reader_that_goes_wrong_is_a_refusal(
 @pytest.mark.usefixtures("probe")
 def test_no_more_readers_than_memory_allows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With all places taken a file waits for a while and is then put off, not refused for good."""
-    monkeypatch.setattr(isolation, "_slots", isolation.threading.BoundedSemaphore(1))
+    monkeypatch.setattr(isolation, "_slots", threading.BoundedSemaphore(1))
     isolation._slots.acquire()
     with pytest.raises(Busy):
         run(tmp_path, "speak", Limits(wait_seconds=0.05))
@@ -244,7 +245,7 @@ def test_a_copy_is_staged_where_a_link_is_not_possible(tmp_path: Path, monkeypat
     def refuse(*_: object, **__: object) -> None:
         raise OSError(18, "Invalid cross-device link")
 
-    monkeypatch.setattr(isolation.os, "link", refuse)
+    monkeypatch.setattr(os, "link", refuse)
     path = tmp_path / "x.csv"
     path.write_text("DATAFLOW,FREQ,TIME_PERIOD,OBS_VALUE\nA:B(1.0),A,2020,1\n")
     assert describe(path).statistics is not None
