@@ -59,7 +59,8 @@ from connector.storage.outbox import Handler, Outbox
 from connector.storage.sparql import Limits, QueryPool
 from connector.storage.triples import Triples
 from connector.storage.work import Database
-from connector.web import contracts, data, datasets, dsp, linked_data, operations, problems, search
+from connector.web import contracts, data, datasets, dsp, linked_data, operations, problems
+from connector.web import search as finding
 from connector.web.auth import principal_of
 
 SUBSCRIBERS: Final[Mapping[type[Event], tuple[str, ...]]] = {
@@ -206,22 +207,7 @@ def build(settings: Settings) -> Connector:
     checks = {"database": identity.peers, "triples": triples.sequence}
     chores = (identity.purge, objects.sweep)
     health = Health(begin, read, now, me, lambda whose, row: outbox.revive(whose, row), checks, chores)  # noqa: PLW0108 - the outbox comes below
-    handlers: dict[str, Handler] = {
-        "evidence.seal": evidence.seal,
-        "federation.crawl": federation.crawl,
-        "federation.failed": federation.failed,
-        "federation.forget": federation.forget,
-        "federation.schedule": federation.schedule,
-        "health.tidy": health.tidy,
-        "negotiations.react": negotiations.react,
-        "negotiations.send": negotiations.send,
-        "negotiations.undelivered": negotiations.undelivered,
-        "search.project": finder.project,
-        "transfers.end": transfers.end,
-        "transfers.react": transfers.react,
-        "transfers.send": transfers.send,
-        "transfers.undelivered": transfers.undelivered,
-    }
+    handlers = _handlers(evidence, federation, health, negotiations, finder, transfers)
     outbox = Outbox(database, handlers, now, lease=LEASE)
     about = settings.description or f"What {settings.name} shares."
     return Connector(
@@ -245,6 +231,33 @@ def build(settings: Settings) -> Connector:
         federation=federation,
         health=health,
     )
+
+
+def _handlers(
+    evidence: EvidenceBook,
+    federation: Federation,
+    health: Health,
+    negotiations: Negotiations,
+    search: Search,
+    transfers: Transfers,
+) -> dict[str, Handler]:
+    """Return who is meant by each name in `SUBSCRIBERS`."""
+    return {
+        "evidence.seal": evidence.seal,
+        "federation.crawl": federation.crawl,
+        "federation.failed": federation.failed,
+        "federation.forget": federation.forget,
+        "federation.schedule": federation.schedule,
+        "health.tidy": health.tidy,
+        "negotiations.react": negotiations.react,
+        "negotiations.send": negotiations.send,
+        "negotiations.undelivered": negotiations.undelivered,
+        "search.project": search.project,
+        "transfers.end": transfers.end,
+        "transfers.react": transfers.react,
+        "transfers.send": transfers.send,
+        "transfers.undelivered": transfers.undelivered,
+    }
 
 
 def web(connector: Connector) -> Litestar:
@@ -286,7 +299,7 @@ def web(connector: Connector) -> Litestar:
             operations.livez,
             operations.readyz,
             operations.metrics,
-            search.SearchController,
+            finding.SearchController,
         ],
         dependencies=_dependencies(connector),
         exception_handlers=handlers,

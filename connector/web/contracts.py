@@ -1,5 +1,6 @@
 """Own API: offers, negotiations, agreements and transfers."""
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -139,7 +140,7 @@ class NegotiationController(Controller):
         return shown(negotiations.terminate(pid, data.reason, by))
 
 
-def in_words(policy: Json) -> str:
+def in_words(policy: Mapping[str, Any]) -> str:
     """Return the terms of a policy as sentences, or what of it is not understood."""
     unknown = intake.understood(policy)
     return f"Not understood: {' '.join(unknown)}" if unknown else explain.explain(intake.read(policy))
