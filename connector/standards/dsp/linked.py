@@ -7,7 +7,8 @@ refused when it stands alone.
 """
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
+from functools import cache
 from typing import Any, Final
 
 from connector import library
@@ -135,9 +136,9 @@ def _with_known_contexts(document: Any) -> Any:
 def _compacted(nodes: list[dict[str, Any]]) -> dict[str, Any]:
     from pyld import jsonld  # noqa: PLC0415 - a third of a second to import, and rarely needed
 
-    options = {"base": None, "documentLoader": _bundled, "skipExpansion": True}
+    options = {"base": None, "skipExpansion": True}  # no loader is needed: the context stands here, whole
     try:
-        compacted: dict[str, Any] = jsonld.compact(nodes, CONTEXT, options)
+        compacted: dict[str, Any] = jsonld.compact(nodes, _context(), options)
     except jsonld.JsonLdError as error:
         raise InvalidInput(
             f"The JSON-LD cannot be brought into the plain form: {error.args[0]}", fix="Send the plain form."
@@ -146,9 +147,24 @@ def _compacted(nodes: list[dict[str, Any]]) -> dict[str, Any]:
     return compacted
 
 
-def _bundled(iri: str, _options: Mapping[str, Any]) -> dict[str, Any]:
-    document = json.loads(library.read("vocab", f"contexts/{rdf.contexts()[iri]}"))
-    return {"contentType": "application/ld+json", "contextUrl": None, "documentUrl": iri, "document": document}
+@cache
+def _context() -> dict[str, Any]:
+    """Return the protocol's context with its imports written out.
+
+    The processor keeps one copy of an imported context and lets the contexts that import it write into it, so with
+    imports left in place terms come and go with what was read before.
+    """
+    context: dict[str, Any] = _published(CONTEXT)
+    for definition in context.values():
+        scoped = definition.get("@context") if isinstance(definition, dict) else None
+        if isinstance(scoped, dict) and "@import" in scoped:
+            definition["@context"] = _published(scoped.pop("@import")) | scoped
+    return context
+
+
+def _published(iri: str) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(library.read("vocab", f"contexts/{rdf.contexts()[iri]}"))["@context"]
+    return document
 
 
 def _mended(value: Any, key: str = "") -> Any:

@@ -35,7 +35,7 @@ def read(data: bytes, *, limit: int = MAX_BYTES, depth: int = MAX_DEPTH) -> Any:
     if len(data) > limit:
         raise TooLarge(f"The document has {len(data):,} bytes; at most {limit:,} are read.", fix="Send less at a time.")
     structure = _STRING.sub(b"", data)
-    if _deepest(structure) > depth:
+    if _nests_deeper(structure, depth):
         raise TooLarge(f"The document nests deeper than {depth} levels.", fix="Flatten it.")
     try:
         value = msgspec.json.decode(data)
@@ -53,12 +53,13 @@ def write(value: object) -> bytes:
     return msgspec.json.encode(value)
 
 
-def _deepest(structure: bytes) -> int:
-    level = deepest = 0
-    for bracket in _BRACKET.findall(structure):
-        level += 1 if bracket in b"[{" else -1
-        deepest = max(deepest, level)
-    return deepest
+def _nests_deeper(structure: bytes, depth: int) -> bool:
+    level = 0
+    for bracket in _BRACKET.finditer(structure):
+        level += 1 if bracket[0] in b"[{" else -1
+        if level > depth:
+            return True
+    return False
 
 
 def _pairs(value: object) -> int:

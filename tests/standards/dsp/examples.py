@@ -103,21 +103,24 @@ SERVICE: Final[dict[str, Any]] = {
     "@type": "DataService",
     "endpointURL": "https://provider.example/dsp",
 }
+OPEN: Final[dict[str, Any]] = {"@id": "urn:offer:2", "@type": "Offer", "permission": [{"action": "use"}]}
+SMALL: Final[dict[str, Any]] = {
+    "@id": "urn:dataset:2",
+    "hasPolicy": [OPEN],
+    "distribution": [{"format": "HttpData-PUSH", "accessService": "urn:service:1", "hasPolicy": [OPEN]}],
+}
 DATASET: Final[dict[str, Any]] = {
     "@id": "urn:dataset:1",
     "@type": "Dataset",
     "hasPolicy": [OFFER],
-    "distribution": [
-        {"@type": "Distribution", "format": "HttpData-PULL", "accessService": SERVICE},
-        {"@type": "Distribution", "format": "HttpData-PUSH", "accessService": "urn:service:1", "hasPolicy": [OFFER]},
-    ],
+    "distribution": [{"@type": "Distribution", "format": "HttpData-PULL", "accessService": SERVICE}],
 }
 CATALOG: Final[dict[str, Any]] = {
     "@context": [CONTEXT],
     "@id": "urn:catalog:1",
     "@type": "Catalog",
     "participantId": "did:web:provider.example",
-    "service": [{**SERVICE, "servesDataset": [DATASET]}],
+    "service": [{**SERVICE, "servesDataset": [SMALL]}],
     "dataset": [DATASET],
-    "catalog": [{"@id": "urn:catalog:2", "@type": "Catalog", "dataset": [DATASET], "service": [SERVICE]}],
+    "catalog": [{"@id": "urn:catalog:2", "@type": "Catalog", "dataset": [SMALL], "service": [SERVICE]}],
 }

@@ -85,7 +85,7 @@ NODES: Final = [NamedNode(f"https://data.example/{name}") for name in ("a", "b",
 BLANKS: Final = [BlankNode(name) for name in ("x", "y")]
 DISTRIBUTIONS: Final = [NamedNode(f"{SUBJECT}/file{number}") for number in range(2)]
 PREDICATES: Final = [
-    *(NamedNode(rdf.PREFIXES["dct"] + name) for name in ("title", "format", "a.b", "", "1")),
+    *(NamedNode(rdf.PREFIXES["dct"] + name) for name in ("title", "format", "a.b", "", "1", "//x")),
     *(NamedNode(DCAT + name) for name in ("distribution", "mediaType", "accessService", "keyword")),
     *(NamedNode(rdf.PREFIXES["odrl"] + name) for name in ("hasPolicy", "target", "permission")),
     *(NamedNode(iri) for iri in ("http://xmlns.com/foaf/0.1/name", "urn:greendeal:ns:x", "mailto:x", "tag:x,2026:y")),
@@ -197,6 +197,14 @@ def test_the_file_format_stands_beside_the_transfer_type() -> None:
     assert files[0]["dcat:accessService"]["dcat:endpointURL"] == {"@id": "https://data.example/wms"}
     assert files[0]["accessService"]["endpointURL"] == BASE
     assert set(read_dataset(dataset_document(written(triples(RECORD)))).triples) == triples(RECORD)
+
+
+def test_a_distribution_is_described_where_it_is_offered() -> None:
+    """A record that names its distribution elsewhere as well is still described under `distribution`."""
+    sample = Triple(NamedNode(SUBJECT), NamedNode(DCAT + "a-sample"), NamedNode("https://data.example/rain/nc"))
+    entry = json.loads(written(triples(RECORD) | {sample}))
+    assert entry["dcat:a-sample"] == {"@id": "https://data.example/rain/nc"}
+    assert any("dcat:byteSize" in each for each in entry["distribution"])
 
 
 def test_the_type_is_the_bare_term_that_peers_look_for() -> None:

@@ -55,12 +55,11 @@ class Conversation(RuleBasedStateMachine):
         """Either side says anything at all."""
         self.say(move, sender)
 
-    @precondition(lambda self: any(allowed(self.states[role], role) for role in Role))
+    @precondition(lambda self: not {Move.FINALIZE, Move.TERMINATE} & set(self.heard))
     @rule(data=st.data())
     def something_sensible(self, data: st.DataObject) -> None:
-        """A side does what it may, but does not give up, so that long conversations come about."""
-        offered = [(move, role) for role in Role for move in allowed(self.states[role], role)]
-        keen = [(move, role) for move, role in offered if move is not Move.TERMINATE] or offered
+        """A side does what the text allows, but does not give up, so that long conversations come about."""
+        keen = [pair for pair in product(Move, Role) if text_allows(self.heard, *pair) and Move.TERMINATE not in pair]
         self.say(*data.draw(st.sampled_from(keen)))
 
     def say(self, move: Move, sender: Role) -> None:
@@ -87,6 +86,27 @@ class Conversation(RuleBasedStateMachine):
 
 
 test_conversations_follow_the_text = Conversation.TestCase
+
+
+def histories(longest: int) -> list[list[Move]]:
+    """Return every conversation that the text allows, up to a number of messages."""
+    found: list[list[Move]] = [[]]
+    for heard in found:
+        if len(heard) < longest:
+            found += [[*heard, move] for move in Move if any(text_allows(heard, move, role) for role in Role)]
+    return found
+
+
+def test_every_conversation_of_up_to_eight_messages_follows_the_text() -> None:
+    """After each conversation that the text allows, each message of each side is taken or refused as the text says."""
+    for heard in histories(8):
+        state = NAMES[heard[-1]] if heard else None
+        for move, sender in product(Move, Role):
+            if text_allows(heard, move, sender):
+                assert apply(state, move, sender) is NAMES[move]
+            else:
+                with pytest.raises(IllegalMove):
+                    apply(state, move, sender)
 
 
 @pytest.mark.parametrize(("state", "move", "sender"), EVERY)

@@ -2,7 +2,7 @@
 
 import copy
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -146,6 +146,97 @@ def test_every_example_is_accepted(document: Any) -> None:
     assert ours(document, document["@type"])
     again = json.loads(encode(decode(json.dumps(document).encode())))
     assert again == {key: value for key, value in document.items() if value != []}
+
+
+ODD: Final[list[Any]] = [
+    *(None, True, 5, 1.5, "", "x", [], {}, [[]], ["x"], [{}], {"@id": "x"}, "Offer", "FINALIZED", "STARTED"),
+    *([examples.CONTEXT], [examples.CONTEXT, "urn:other"], [examples.CONTEXT, 5], ["urn:other"], examples.CONTEXT),
+    *([{"action": "use"}], [{"action": 5}], [{}, {"action": "use"}], [5]),
+]
+
+
+def alterations(document: Any) -> Iterator[Any]:
+    """Yield a copy of a document with each key or item in turn taken out, or replaced by something odd."""
+    document = copy.deepcopy(document)
+    nodes: list[Any] = [document]
+    for node in nodes:
+        nodes.extend(
+            each for each in (node.values() if isinstance(node, dict) else node) if isinstance(each, dict | list)
+        )
+    for node in nodes:
+        before = copy.copy(node)
+        for key in before if isinstance(before, dict) else range(len(before)):
+            del node[key]
+            yield document
+            if isinstance(node, list):
+                node[:] = before
+            for odd in ODD:
+                node[key] = odd
+                yield document
+            if isinstance(node, list):
+                node[:] = before
+            else:
+                node.clear()
+                node.update(before)
+
+
+@pytest.mark.parametrize("document", MESSAGES, ids=lambda found: found["@type"])
+def test_one_alteration_anywhere_gets_the_schemas_verdict(document: Any) -> None:
+    """Each place of each example, taken out or filled with each kind of value, is judged as the schemas judge it."""
+    kind = document["@type"]
+    for altered in alterations(document):
+        if OTHER_FORM(altered):
+            assert not BY_TITLE[kind].is_valid(altered)
+        else:
+            assert ours(altered, kind) is BY_TITLE[kind].is_valid(altered), altered
+
+
+@pytest.mark.parametrize("entry", OTHERS, ids=lambda entry: entry[0])
+def test_one_alteration_of_a_catalog_or_version_document_gets_the_schemas_verdict(entry: Any) -> None:
+    """The same for catalogs, datasets and version documents."""
+    title, check, document = entry
+    for altered in alterations(document):
+        assert (next(check(altered, "$"), None) is None) is BY_TITLE[title].is_valid(altered), altered
+
+
+ATOM: Final = {"leftOperand": "odrl:count", "operator": "eq", "rightOperand": "5"}
+TIMES: Final = [
+    *("2026-03-01T12:00:00Z", "2026-03-01T12:00:00", "on 2026-03-01T12:00:00Z.", "2026-03-01T24:00:00", "x"),
+    *("2026-03-01", "2026-13-01T12:00:00Z", "-20260-03-01T12:00:00.123+13:59", "2026-03-01t12:00:00Z", ""),
+    *("٢٠٢٦-03-01T12:00:00Z", "2026-03-01T12:00:00Z\n", "2026-03-01T25:00:00Z"),
+]
+CONSTRAINTS: Final[list[Any]] = [
+    *({"and": [ATOM], **ATOM}, {"and": [ATOM], "or": [ATOM]}, {"and": [ATOM], "or": [ATOM], **ATOM}),
+    *({"and": 5, **ATOM}, {"and": [5], **ATOM}, {"and": [ATOM], **ATOM, "operator": "unheard"}),
+    *({"and": [ATOM], "or": 5}, {"and": []}, {"xone": [{"andSequence": [ATOM]}]}, {"or": [{"and": [ATOM], **ATOM}]}),
+    *({**ATOM, "operator": operator} for operator in [*schema.OPERATORS, "odrl:eq", "EQ", "", None]),
+    *({**ATOM, "rightOperand": value} for value in [5, 1.5, True, None, "", [], [5], {}, {"@value": 5}]),
+    *({key: value for key, value in ATOM.items() if key != left_out} for left_out in ATOM),
+]
+
+
+def policies() -> list[dict[str, Any]]:
+    """Return messages whose policies try what is easy to get wrong."""
+    offer = next(found for found in examples.MESSAGES if found["@type"] == "ContractOfferMessage")
+    agreed = next(found for found in examples.MESSAGES if found["@type"] == "ContractAgreementMessage")
+    rules = [{"permission": [{"action": "use", "constraint": [each]}]} for each in CONSTRAINTS]
+    rules += [{"prohibition": [{"action": "use"}]}, {"obligation": [{"action": "use"}]}, {}]
+    return [
+        *({**offer, "offer": {"@id": "o", "@type": "Offer", "target": "t", **each}} for each in rules),
+        *({**agreed, "agreement": {**agreed["agreement"], "timestamp": each}} for each in TIMES),
+        *({**offer, "offer": {**offer["offer"], "profile": each}} for each in ["x", [], ["x"], [5], 5, {}]),
+        *(
+            {**found, key: "x"}
+            for found in examples.MESSAGES
+            for key in ("providerPid", "consumerPid", "callbackAddress")
+        ),
+    ]
+
+
+@pytest.mark.parametrize("document", policies(), ids=lambda found: found["@type"])
+def test_what_is_easy_to_get_wrong_gets_the_schemas_verdict(document: Any) -> None:
+    """Mixed constraints, operators, operands, timestamps and combinations of pids are judged as the schemas do."""
+    assert ours(document, document["@type"]) is BY_TITLE[document["@type"]].is_valid(document)
 
 
 @settings(max_examples=400)
