@@ -128,10 +128,10 @@ def facts() -> st.SearchStrategy[Facts]:
     return st.builds(
         Facts,
         now=st.sampled_from(MOMENTS),
-        purpose=st.none() | st.sampled_from([DPV + name for name in PURPOSES] + ["urn:purpose:of-my-own"]),
-        recipient=st.none() | st.sampled_from(PEOPLE),
-        spatial=st.none() | st.sampled_from(PLACES),
-        count=st.none() | st.integers(1, 4),
+        purpose=st.sampled_from([None, "urn:purpose:of-my-own", *(DPV + name for name in PURPOSES)]),
+        recipient=st.sampled_from([None, *PEOPLE]),
+        spatial=st.sampled_from([None, *PLACES]),
+        count=st.sampled_from([None, 1, 2, 3, 4]),
         fulfilled=st.frozensets(st.sampled_from(OWED)),
     )
 

@@ -46,6 +46,23 @@ def test_a_decision_is_what_brute_force_finds(document: dict[str, Any], action: 
     assert decision.reasons
 
 
+@given(conditions(), facts())
+def test_a_condition_is_what_brute_force_finds(condition: dict[str, Any], known: Facts) -> None:
+    """Each comparison and junction, on its own, where no other rule can hide a mistake in it."""
+    expected = oracle.truth_of(offer(condition), "use", known)
+    event(f"truth {expected}")
+    assert decide(read(offer(condition)), "use", known).truth is TRUTHS[expected]
+
+
+@given(st.lists(wire_rules(["use"]), max_size=2), facts())
+def test_a_prohibition_is_what_brute_force_finds(forbidden: list[dict[str, Any]], known: Facts) -> None:
+    """What is forbidden is decided alone, beside a permission of everything."""
+    document = offer() | ({"prohibition": forbidden} if forbidden else {})
+    expected = oracle.truth_of(document, "use", known)
+    event(f"truth {expected}")
+    assert decide(read(document), "use", known).truth is TRUTHS[expected]
+
+
 @given(documents(), ASKED, facts(), st.data())
 def test_a_permitted_request_stays_permitted_without_a_constraint(
     document: dict[str, Any], action: str, known: Facts, data: st.DataObject
@@ -219,6 +236,21 @@ def test_the_count_includes_the_use_that_is_asked_for(count: int, *, permitted: 
 def test_a_date_as_upper_bound_lasts_to_its_end(now: datetime, *, permitted: bool) -> None:
     """Until 31 December means the whole of 31 December, in UTC."""
     assert judged(fill("time-limited", until="2026-12-31"), now=now).permitted is permitted
+
+
+@pytest.mark.parametrize(
+    ("purpose", "truth"),
+    [
+        ("Advertising", Truth.FALSE),
+        ("Marketing", Truth.FALSE),
+        ("Purpose", Truth.UNKNOWN),
+        ("AcademicResearch", Truth.TRUE),
+    ],
+)
+def test_what_is_ruled_out_takes_its_subclasses_along(purpose: str, truth: Truth) -> None:
+    """None of marketing is none of advertising either, and a purpose that could be either is not surely allowed."""
+    document = offer({"leftOperand": "purpose", "operator": "isNoneOf", "rightOperand": ["dpv:Marketing"]})
+    assert judged(document, purpose=DPV + purpose).truth is truth
 
 
 def test_a_subclass_of_an_allowed_purpose_is_allowed() -> None:
