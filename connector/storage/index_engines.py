@@ -5,7 +5,6 @@ from typing import Any, Final, Protocol
 
 from sqlalchemy import (
     ColumnElement,
-    CompoundSelect,
     Connection,
     Select,
     case,
@@ -25,8 +24,8 @@ from connector.storage.index_schema import FAR, PARTS
 from connector.storage.index_words import Word
 
 Period = tuple[int, int]
-Keys = Select[Any] | CompoundSelect[Any]
-"""A statement that yields the keys of entries."""
+Keys = Select[Any]
+"""A statement that yields keys of entries, each once."""
 MAX_INDEXED: Final = 20_000
 """How many different words of one dataset are kept: enough for any record, too few to hurt."""
 
@@ -233,5 +232,7 @@ def _meets(column: ColumnElement[Any], value: ColumnElement[Any]) -> ColumnEleme
 
 
 def _either(statements: Iterable[Select[Any]]) -> Keys:
-    several = list(statements)
-    return several[0] if len(several) == 1 else union(*several)
+    several = list(statements)  # an entry with several boxes is found several times and is still one hit
+    if len(several) == 1:
+        return several[0].distinct()
+    return select(union(*several).subquery("either").c.key)  # SQLite has no brackets around a set operation
