@@ -60,7 +60,7 @@ def _distribution(described: Description, filename: str, iri: str) -> model.Dist
         title={"en": filename},
         access_url=(iri,),
         format=described.file_type,
-        media_type=MEDIA_TYPES + described.media_type,
+        media_type=MEDIA_TYPES + described.media_type.partition(";")[0],
         byte_size=described.byte_size,
         checksum=model.Checksum(algorithm=SHA256, value=described.sha256),
     )
