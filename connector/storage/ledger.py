@@ -43,13 +43,13 @@ _HEAD: Final = shape_of(LedgerHead).table
 _ROW: Final = _EVIDENCE.c
 _END: Final = _HEAD.c
 
-_WHOLE_ROW: Final = (
+WHOLE_ROW: Final = (
     *(column for column in _ROW if column.name != "body"),
     cast(_ROW.body, Text).label("body"),  # as text, so that a body which is no JSON any more is a finding, not a crash
 )
 
 UNSEALED: Final = (
-    select(*_WHOLE_ROW)
+    select(*WHOLE_ROW)
     .where(_ROW.participant == bindparam("of_participant"), _ROW.position.is_(None))
     .order_by(_ROW.seq)
     .limit(BATCH)
@@ -57,7 +57,7 @@ UNSEALED: Final = (
 """The oldest rows that are not in the chain."""
 
 SEALED: Final = (
-    select(*_WHOLE_ROW)
+    select(*WHOLE_ROW)
     .where(_ROW.participant == bindparam("of_participant"), _ROW.position.is_not(None))
     .order_by(_ROW.position, _ROW.seq)
     .execution_options(yield_per=BATCH)

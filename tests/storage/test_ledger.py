@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, select, text
+from sqlmodel import col
 
 from connector.storage.events import EvidenceRecorded
-from connector.storage.ledger import BATCH, Head, Ledger, LedgerReport, verify
+from connector.storage.ledger import BATCH, WHOLE_ROW, Head, Ledger, LedgerReport, digest, verify
 from connector.storage.outbox import Outbox
 from connector.storage.tables import Evidence, LedgerHead
 from connector.storage.work import Database
@@ -353,6 +354,20 @@ def test_a_forged_chain_is_found_by_its_signature_or_an_anchor(sealed: Database,
         report = verify(sealed, OURS, check=is_signed)
         assert (report.ok, report.reason) == (False, "The head of the chain is not signed by us.")
         assert not verify(sealed, OURS, anchor=anchor).ok
+
+
+@pytest.mark.parametrize("at", range(LENGTH))
+def test_a_row_that_is_changed_and_sealed_again_is_found(sealed: Database, at: int) -> None:
+    """Who changes a row and computes its digest anew is found at the row after it, or at the signed end."""
+    rows = evidence(sealed)
+    with repaired(sealed):
+        with tampering(sealed) as connection:
+            connection.execute(text("UPDATE evidence SET kind = 'forged' WHERE seq = :seq"), {"seq": rows[at].seq})
+            query = select(*WHOLE_ROW).where(col(Evidence.seq) == rows[at].seq)
+            forged = digest(connection.execute(query).one(), at + 1, rows[at].previous)
+            statement = "UPDATE evidence SET digest = :digest WHERE seq = :seq"
+            connection.execute(text(statement), {"digest": forged, "seq": rows[at].seq})
+        assert_found(sealed, rows[min(at + 1, LENGTH - 1)].seq or 0)
 
 
 def test_a_head_speaks_for_one_participant(sealed: Database) -> None:

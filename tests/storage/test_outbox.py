@@ -14,7 +14,7 @@ from sqlmodel import col
 
 from connector.errors import Busy, Conflict, Denied, IllegalMove, InvalidInput, NotFound, PeerFailed
 from connector.storage.events import DeliveryFailed, Event, EvidenceRecorded, decode, encode
-from connector.storage.outbox import LONGEST_PAUSE, PATIENCE, Handler, Outbox, retry
+from connector.storage.outbox import LONGEST_PAUSE, PATIENCE, Handler, Outbox, Outcome, retry
 from connector.storage.tables import OutboxRow, Peer
 from connector.storage.work import Database
 from tests.fixtures import Clock, NewDatabase
@@ -164,6 +164,20 @@ def test_a_timer_rings_when_the_clock_gets_there(database: Database, outbox: Out
     assert ears.by("plain") == [2, 1]
 
 
+def test_a_timer_that_rings_meanwhile_waits_for_the_delivery_under_way(
+    database: Database, outbox: Outbox, clock: Clock
+) -> None:
+    """An older row that becomes due while a younger one is being delivered is not delivered beside it."""
+    say(database, 1, due=clock() + timedelta(seconds=5))
+    say(database, 2)
+    younger = outbox._turn([], 10, {}, ()).deliveries
+    assert [row.body["number"] for row in younger] == [2, 2]
+    clock.move(seconds=5)
+    assert outbox._turn([], 10, {}, younger).deliveries == ()
+    older = outbox._turn([Outcome(row) for row in younger], 10, {}, ()).deliveries
+    assert [row.body["number"] for row in older] == [1, 1]
+
+
 def test_every_subscriber_needs_a_handler(database: Database, ears: Ears, clock: Clock) -> None:
     """An event nobody would deliver is found at the start, not in the table a year later."""
     with pytest.raises(ValueError, match="waiting"):
@@ -300,8 +314,6 @@ def test_a_killed_processs_rows_are_taken_up_when_its_lease_is_over(
 
 def test_who_lost_its_lease_settles_nothing_of_the_next(new_database: NewDatabase, ears: Ears, clock: Clock) -> None:
     """A process that slept past its lease can neither postpone nor fail a row that another delivers now."""
-    from connector.storage.outbox import Outcome  # noqa: PLC0415 - beside its one use
-
     slept, awake = (Outbox(new_database(SUBSCRIBERS), ears.handlers(), clock) for _ in range(2))
     say(slept._database, 1)
     old = slept._turn([], 10, {}, ()).deliveries

@@ -143,7 +143,7 @@ class Deliveries(RuleBasedStateMachine):
             self.check_settled(outcome)
         for delivery in taken.deliveries:
             self.check_taken(delivery)
-        process.in_hand.extend(taken.deliveries)
+            process.in_hand.append(delivery)
 
     def die_in_turn(self, process: Process, room: int) -> None:
         """Do the whole turn and die before its commit."""
@@ -184,6 +184,10 @@ class Deliveries(RuleBasedStateMachine):
             if (who, other.queue) == (delivery.subscriber, row.queue) and count < number and other.due <= self.clock()
         ]
         assert "waiting" not in ahead
+        for process in self.processes:
+            unsettled = [*process.in_hand, *(outcome.delivery for outcome in process.outcomes)]
+            queues = [self.rows[held.subscriber, held.body["number"]].queue for held in unsettled]
+            assert row.queue not in queues, "two deliveries of one queue at a time"
 
     def check_settled(self, outcome: Outcome) -> None:
         """Follow what the table now says of a settled row."""
