@@ -135,6 +135,17 @@ def test_the_use_limit_is_the_first_use_that_is_refused(document: dict[str, Any]
     assert use_limit(policy, action, known) == (None if first is None else first - 1)
 
 
+def test_the_use_limit_is_a_number_where_the_policy_counts() -> None:
+    """Three uses are three, forbidding what comes after the second is two, and an open offer has no limit."""
+    after_two = {"leftOperand": "count", "operator": "gt", "rightOperand": "2"}
+    forbidding = offer() | {"prohibition": [{"action": "use", "constraint": [after_two]}]}
+    known = Facts(now=NOON, count=99)
+    assert use_limit(read(fill("counted", uses=3)), "use", known) == 3
+    assert use_limit(read(forbidding), "use", known) == 2
+    assert use_limit(read(fill("open")), "use", known) is None
+    assert use_limit(read(fill("eu-only")), "use", known) == 0
+
+
 @given(st.sampled_from(Junction), st.lists(st.sampled_from(Truth), min_size=1, max_size=4))
 def test_truths_are_joined_by_kleene(junction: Junction, truths: list[Truth]) -> None:
     """Each junction is known exactly when no way of filling in the unknowns changes it."""
