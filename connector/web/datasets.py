@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Controller, Request, Response, get, post
-from litestar.params import FromQuery, JSONBody, Parameter
+from litestar.params import FromQuery, HeaderParameter, JSONBody, RawBody
 from litestar.status_codes import HTTP_200_OK, HTTP_201_CREATED
 
 from connector.capabilities.datasets import DEFAULT_PROFILE, Datasets, Draft, Registered
@@ -18,7 +18,7 @@ from connector.web.given import By, Given
 from connector.web.views import shown
 
 Desk = Given[Datasets]
-MediaType = Annotated[str, Parameter(header="content-type", default="application/json")]
+MediaType = Annotated[str, HeaderParameter(name="content-type")]
 
 
 class Key(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -50,7 +50,7 @@ class DatasetController(Controller):
 
     @post("/validate", status_code=HTTP_200_OK, guards=[needs()], sync_to_thread=True)
     def validate(
-        self, body: bytes, datasets: Desk, content_type: MediaType, profile: FromQuery[str] = DEFAULT_PROFILE
+        self, body: RawBody, datasets: Desk, content_type: MediaType, profile: FromQuery[str] = DEFAULT_PROFILE
     ) -> Response[bytes]:
         """Check a record; nothing is kept."""
         report = datasets.validate(body, content_type, profile)
@@ -58,7 +58,7 @@ class DatasetController(Controller):
 
     @post("/datasets", guards=[needs("provider")], sync_to_thread=True)
     def register(
-        self, body: bytes, datasets: Desk, by: By, content_type: MediaType, profile: FromQuery[str] = DEFAULT_PROFILE
+        self, body: RawBody, datasets: Desk, by: By, content_type: MediaType, profile: FromQuery[str] = DEFAULT_PROFILE
     ) -> Response[Registered]:
         """Publish a record: 201 for a new one, 200 for a new version or the same again."""
         done = datasets.register(body, content_type, by, profile)

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 from litestar import Controller, Request, Response, Router, get, post
-from litestar.params import FromPath, FromQuery
+from litestar.params import FromPath, FromQuery, RawBody
 from litestar.status_codes import HTTP_200_OK, HTTP_201_CREATED
 
 from connector.capabilities.catalog import Catalog
@@ -36,7 +36,7 @@ class CatalogController(Controller):
     path = "/catalog"
 
     @post("/request", status_code=HTTP_200_OK, sync_to_thread=True)
-    def request(self, body: bytes, peer: Peer, catalog: Given[Catalog], after: FromQuery[str] = "") -> Response[bytes]:
+    def request(self, body: RawBody, peer: Peer, catalog: Given[Catalog], after: FromQuery[str] = "") -> Response[bytes]:
         """Answer a CatalogRequestMessage with one page of the catalog; the next is in the Link header."""
         return _page(body, catalog, peer, after)
 
@@ -58,7 +58,7 @@ class NegotiationController(Controller):
     path = "/negotiations"
 
     @post("/request", status_code=HTTP_201_CREATED, sync_to_thread=True)
-    def open(self, body: bytes, peer: Peer, negotiations: Given[Negotiations]) -> Response[bytes]:
+    def open(self, body: RawBody, peer: Peer, negotiations: Given[Negotiations]) -> Response[bytes]:
         """A consumer opens a negotiation."""
 
         def act() -> Response[bytes]:
@@ -73,28 +73,28 @@ class NegotiationController(Controller):
         return answered("negotiation", b"", lambda: acknowledged(negotiations.state_for(pid, peer)), pid)
 
     @post(["/{pid:str}/request", "/{pid:str}/offers"], status_code=HTTP_200_OK, sync_to_thread=True)
-    def terms(self, pid: Pid, body: bytes, peer: Peer, negotiations: Given[Negotiations]) -> Response[bytes]:
+    def terms(self, pid: Pid, body: RawBody, peer: Peer, negotiations: Given[Negotiations]) -> Response[bytes]:
         """A consumer or a provider puts other terms on the table."""
         kinds = (messages.ContractRequestMessage, messages.ContractOfferMessage)
         return _negotiated(negotiations, pid, body, peer, *kinds)
 
     @post("/{pid:str}/agreement", status_code=HTTP_200_OK, sync_to_thread=True)
-    def agreement(self, pid: Pid, body: bytes, peer: Peer, negotiations: Given[Negotiations]) -> Response[bytes]:
+    def agreement(self, pid: Pid, body: RawBody, peer: Peer, negotiations: Given[Negotiations]) -> Response[bytes]:
         """A provider agrees."""
         return _negotiated(negotiations, pid, body, peer, messages.ContractAgreementMessage)
 
     @post("/{pid:str}/agreement/verification", status_code=HTTP_200_OK, sync_to_thread=True)
-    def verification(self, pid: Pid, body: bytes, peer: Peer, negotiations: Given[Negotiations]) -> Response[bytes]:
+    def verification(self, pid: Pid, body: RawBody, peer: Peer, negotiations: Given[Negotiations]) -> Response[bytes]:
         """A consumer verified the agreement."""
         return _negotiated(negotiations, pid, body, peer, messages.ContractAgreementVerificationMessage)
 
     @post("/{pid:str}/events", status_code=HTTP_200_OK, sync_to_thread=True)
-    def event(self, pid: Pid, body: bytes, peer: Peer, negotiations: Given[Negotiations]) -> Response[bytes]:
+    def event(self, pid: Pid, body: RawBody, peer: Peer, negotiations: Given[Negotiations]) -> Response[bytes]:
         """A consumer accepts, or a provider finalizes."""
         return _negotiated(negotiations, pid, body, peer, messages.ContractNegotiationEventMessage)
 
     @post("/{pid:str}/termination", status_code=HTTP_200_OK, sync_to_thread=True)
-    def termination(self, pid: Pid, body: bytes, peer: Peer, negotiations: Given[Negotiations]) -> Response[bytes]:
+    def termination(self, pid: Pid, body: RawBody, peer: Peer, negotiations: Given[Negotiations]) -> Response[bytes]:
         """Either side ends it."""
         return _negotiated(negotiations, pid, body, peer, messages.ContractNegotiationTerminationMessage)
 
@@ -105,7 +105,7 @@ class TransferController(Controller):
     path = "/transfers"
 
     @post("/request", status_code=HTTP_201_CREATED, sync_to_thread=True)
-    def open(self, body: bytes, peer: Peer, transfers: Given[Transfers]) -> Response[bytes]:
+    def open(self, body: RawBody, peer: Peer, transfers: Given[Transfers]) -> Response[bytes]:
         """A consumer asks for the data of an agreement."""
 
         def act() -> Response[bytes]:
@@ -120,22 +120,22 @@ class TransferController(Controller):
         return answered("transfer", b"", lambda: acknowledged(transfers.state_for(pid, peer)), pid)
 
     @post("/{pid:str}/start", status_code=HTTP_200_OK, sync_to_thread=True)
-    def start(self, pid: Pid, body: bytes, peer: Peer, transfers: Given[Transfers]) -> Response[bytes]:
+    def start(self, pid: Pid, body: RawBody, peer: Peer, transfers: Given[Transfers]) -> Response[bytes]:
         """The data flows from now on."""
         return _transferred(transfers, pid, body, peer, messages.TransferStartMessage)
 
     @post("/{pid:str}/suspension", status_code=HTTP_200_OK, sync_to_thread=True)
-    def suspension(self, pid: Pid, body: bytes, peer: Peer, transfers: Given[Transfers]) -> Response[bytes]:
+    def suspension(self, pid: Pid, body: RawBody, peer: Peer, transfers: Given[Transfers]) -> Response[bytes]:
         """Either side pauses."""
         return _transferred(transfers, pid, body, peer, messages.TransferSuspensionMessage)
 
     @post("/{pid:str}/completion", status_code=HTTP_200_OK, sync_to_thread=True)
-    def completion(self, pid: Pid, body: bytes, peer: Peer, transfers: Given[Transfers]) -> Response[bytes]:
+    def completion(self, pid: Pid, body: RawBody, peer: Peer, transfers: Given[Transfers]) -> Response[bytes]:
         """Either side says that all is done."""
         return _transferred(transfers, pid, body, peer, messages.TransferCompletionMessage)
 
     @post("/{pid:str}/termination", status_code=HTTP_200_OK, sync_to_thread=True)
-    def termination(self, pid: Pid, body: bytes, peer: Peer, transfers: Given[Transfers]) -> Response[bytes]:
+    def termination(self, pid: Pid, body: RawBody, peer: Peer, transfers: Given[Transfers]) -> Response[bytes]:
         """Either side ends it."""
         return _transferred(transfers, pid, body, peer, messages.TransferTerminationMessage)
 

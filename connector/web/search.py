@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any, Final
 
 from litestar import Controller, Request, Response, get, post
-from litestar.params import FromQuery, QueryParameter
+from litestar.params import FromQuery, QueryParameter, RawBody
 from litestar.status_codes import HTTP_200_OK
 
 from connector.capabilities.search import Search
@@ -73,7 +73,7 @@ class SearchController(Controller):
         return _answer(search, text, request.headers.get("accept"))
 
     @post("/sparql", status_code=HTTP_200_OK, sync_to_thread=True)
-    def query_in_body(self, request: Request[Any, Any, Any], body: bytes, search: Desk) -> Response[bytes]:
+    def query_in_body(self, request: Request[Any, Any, Any], body: RawBody, search: Desk) -> Response[bytes]:
         """Answer a query in the body, bare or as a form (§2.1.2, §2.1.3)."""
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind not in {QUERY_TYPE, FORM_TYPE}:
