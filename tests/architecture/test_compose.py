@@ -1,15 +1,17 @@
 """The container set-up: five connectors and their database, as far as it can be judged without an engine."""
 
+import os
 import re
 import shutil
 import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 import yaml
 
-from connector.settings import PREFIX, Settings
+from connector.settings import load
 from tests.architecture.project import ROOT
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
@@ -38,22 +40,26 @@ def test_a_connector_keeps_its_data_and_waits_for_the_database(name: str) -> Non
     assert name in COMPOSE["volumes"]
     assert service["depends_on"] == {"postgres": {"condition": "service_healthy"}}
     assert f"CREATE DATABASE {name};" in COMPOSE["configs"]["databases"]["content"]
-    assert service["environment"]["GREENDEAL_STORAGE__DATABASE"].endswith(f"/{name}")
+    assert service["environment"]["DATABASE"] == name
 
 
-@pytest.mark.parametrize("name", CONNECTORS)
-def test_variables_are_settings(name: str) -> None:
-    """A renamed setting is renamed here too: the connector refuses to start with one that it does not know."""
-    tree: dict[str, Any] = {"participant": "did:web:x.example", "name": "x"}
-    for variable, value in CONNECTORS[name]["environment"].items():
-        if variable.startswith(PREFIX):
-            *path, last = variable.removeprefix(PREFIX).lower().split("__")
-            part = tree
-            for step in path:
-                part = part.setdefault(step, {})
-            part[last] = value
-    settings = msgspec.convert(tree, Settings, strict=False)
-    assert settings.public_url == f"http://localhost:{settings.server.port}"
+def test_the_first_start_makes_a_connector(tmp_path: Path) -> None:
+    """The commands of the containers are commands of the program: run here, with a small database."""
+    shell, option, script = CONNECTORS["weather"]["entrypoint"]
+    script = re.sub(r'"postgresql[^"]*"', f'"sqlite:///{tmp_path}/rows.db"', script.replace("$$", "$"))
+    assert script.endswith("exec greendeal serve --data .\n")
+    script = script.replace("exec greendeal serve --data .", "greendeal ledger --help >help")
+    program = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**CONNECTORS["weather"]["environment"], "PATH": program}
+    for _ in ("the first start", "the second start"):
+        command = [shutil.which(shell) or shell, option, script]
+        ran = subprocess.run(command, cwd=tmp_path, env=environment, check=False, capture_output=True, text=True)
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+    settings = load(tmp_path, {})
+    assert settings.participant == "did:web:weather.example"
+    assert settings.public_url == "http://localhost:8101"
+    assert settings.server.host == "0.0.0.0"  # noqa: S104 - inside the container's own network
+    assert settings.database_url.startswith("sqlite:")
 
 
 def test_ports_are_distinct_and_published_on_this_machine_only() -> None:
@@ -61,7 +67,7 @@ def test_ports_are_distinct_and_published_on_this_machine_only() -> None:
     (published,) = COMPOSE["services"]["postgres"]["ports"]
     first, last = map(int, re.findall(r":(\d+)-(\d+)$", published)[0])
     assert published.startswith("127.0.0.1:")
-    ports = {int(each["environment"]["GREENDEAL_SERVER__PORT"]) for each in CONNECTORS.values()}
+    ports = {int(each["environment"]["PORT"]) for each in CONNECTORS.values()}
     assert ports == set(range(first, last + 1))
 
 
