@@ -6,7 +6,7 @@ BIN := .venv/bin
 PY := $(BIN)/python
 GREENDEAL := $(BIN)/greendeal
 
-# What a person may set on the command line: make demo KEEP=1 DB=postgres
+# What a person may set on the command line: make demo KEEP=1 DB=postgresql
 KEEP ?=
 CHAOS ?=
 DB ?=
@@ -27,10 +27,10 @@ help: ## Show what there is to do here
 setup: ## Make .venv and install the locked packages and the project (repeats only what changed)
 	@sh .ci/setup
 
-demo: setup ## See it work: five connectors trade data on this machine (KEEP=1 leaves them running, CHAOS=1 breaks them, DB=sqlite|postgres)
+demo: setup ## See it work: five connectors trade data on this machine (KEEP=1 leaves them running, CHAOS=1 breaks them, DB=sqlite|postgresql)
 	@$(GREENDEAL) demo $(demo-flags)
 
-chaos: setup ## Run the demo RUNS times while things are killed under it (RUNS=5, DB=sqlite|postgres)
+chaos: setup ## Run the demo RUNS times while things are killed under it (RUNS=5, DB=sqlite|postgresql)
 	@run=1; while [ $$run -le $(RUNS) ]; do \
 		echo "chaos run $$run of $(RUNS)"; \
 		$(GREENDEAL) demo --chaos $(if $(DB),--db $(DB)) || exit 1; \
