@@ -68,7 +68,7 @@ def running(folder: Path, participant: str, name: str, database: str = "", **cha
         }
         connector = app.build(settings.check(values | changes, folder, "test"))
         made = connector.identity.create_key("operator", ROLES)
-        config = uvicorn.Config(app.web(connector), log_level="error", access_log=False)
+        config = uvicorn.Config(app.web(connector), log_level="error", access_log=False, timeout_graceful_shutdown=2)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         thread.start()
