@@ -16,7 +16,7 @@ from urllib.parse import quote, unquote
 from msgspec.structs import fields
 from pyoxigraph import BlankNode, Literal, NamedNode, Triple
 
-from connector.errors import InvalidInput
+from connector.errors import InvalidInput, TooLarge
 from connector.standards.dcat import geometry
 from connector.standards.dcat.model import Dataset, Node
 from connector.standards.dcat.table import TABLE, Form, Property
@@ -27,6 +27,7 @@ Subject: TypeAlias = NamedNode | BlankNode
 
 _TYPE: Final = NamedNode(full("rdf:type"))
 _DATASET: Final = full("dcat:Dataset")
+_LARGEST: Final = 20_000
 _CF: Final = "http://vocab.nerc.ac.uk/standard_name/"
 _TIMES: Final = (
     (re.compile(r"-?\d{4,}(?:Z|[+-]\d\d:\d\d)?", re.ASCII), "xsd:gYear"),
@@ -78,6 +79,7 @@ def read(triples: Iterable[Triple], subject: str | None = None) -> Dataset:
 
     Raises:
         InvalidInput: there is no such dataset, or there are several and none is named.
+        TooLarge: its parts refer to one another so often that the view, written out, would be too large.
     """
     record = tuple(triples)
     if subject is None:
@@ -195,30 +197,39 @@ def _time(value: str) -> Literal:
 
 
 class _Reader:
-    """Looks up what a record says of each node."""
+    """Looks up what a record says of each node; a node is read once, however often it is mentioned."""
 
     def __init__(self, record: Iterable[Triple]) -> None:
         self.index: defaultdict[Subject, defaultdict[str, list[Term]]] = defaultdict(lambda: defaultdict(list))
         for triple in record:
             self.index[cast("Subject", triple.subject)][triple.predicate.value].append(cast("Term", triple.object))
-        self.above: list[Subject] = []
+        self.known: dict[tuple[type[Node], Subject], Node] = {}
+        self.sizes: dict[tuple[type[Node], Subject], int] = {}
 
     def node(self, kind: type[Node], name: Subject) -> Node:
-        """Return the node `name` as an instance of `kind`."""
+        """Return the node `name` as an instance of `kind`; the table has no kind within itself, so this ends.
+
+        Raises:
+            TooLarge: written out, with each mention in its place, the view would be too large.
+        """
+        if (kind, name) in self.known:
+            return self.known[kind, name]
         said: Mapping[str, Sequence[Term]] = self.index.get(name, {})
         found: dict[str, Any] = {"id": name.value} if isinstance(name, NamedNode) else {}
-        if name in self.above:  # a ring of nodes: the inner mention is a reference
-            return kind(**found)
-        self.above.append(name)
+        size = 1
         for row in TABLE[kind]:
             terms = sorted(said.get(row.iri, ()), key=str)
             values = [value for term in terms if (value := self.value(row, term)) is not None]
+            size += sum(self.sizes.get((row.node, cast("Subject", term)), 0) for term in terms if row.node is not None)
+            if size > _LARGEST:
+                raise TooLarge(f"The plain view of the record would have more than {_LARGEST} nodes.")
             if values:
                 found[row.field] = _joined(row, kind, values)
-        self.above.pop()
         if "bbox" in found and found["bbox"][0] > found["bbox"][2]:
             found.pop("geometry", None)  # a box across the meridian stands for the geometry
-        return kind(**found)
+        self.sizes[kind, name] = size
+        self.known[kind, name] = kind(**found)
+        return self.known[kind, name]
 
     def value(self, row: Property, term: Term) -> Any:
         """Return what one term says, or None where it is not what the property expects."""

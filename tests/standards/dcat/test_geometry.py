@@ -40,7 +40,7 @@ def test_a_written_point_reads_back(longitude: float, latitude: float) -> None:
         ("somewhere", geometry.WKT, None),
         ("", geometry.WKT, None),
         (
-            f'<gml:Envelope srsName="{EPSG}"><gml:lowerCorner>45 5</gml:lowerCorner><gml:upperCorner>48 11</gml:upperCorner>',
+            f'<gml:Envelope srsName="{EPSG}"><gml:lowerCorner>45 5</lowerCorner><upperCorner>48 11</upperCorner>',
             geometry.GML,
             (5, 45, 11, 48),
         ),

@@ -6,8 +6,9 @@ import msgspec
 import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
+from pyoxigraph import Literal, NamedNode
 
-from connector.errors import InvalidInput
+from connector.errors import InvalidInput, TooLarge
 from connector.standards import rdf
 from connector.standards.dcat import graph
 from connector.standards.dcat import model as m
@@ -16,6 +17,7 @@ from connector.standards.rdf import Format, Triples
 from tests.conftest import REFERENCES
 from tests.standards.dcat.records import datasets
 
+TYPE = NamedNode(rdf.full("rdf:type"))
 ACROSS = "MULTIPOLYGON(((170 -5,180 -5,180 5,170 -5)),((-180 -5,-170 -5,-170 5,-180 -5)))"
 PREFIXES = "\n".join(f"@prefix {prefix}: <{namespace}> ." for prefix, namespace in rdf.PREFIXES.items())
 RICH = m.Dataset(
@@ -193,11 +195,39 @@ def test_foreign_records_are_viewed_leniently(text: str, field: str, expected: o
 
 
 def test_rings_of_nodes_end() -> None:
-    """A record in which things refer to one another in circles is read once around."""
-    found = read("dct:publisher <urn:a> . <urn:a> foaf:name 'x' ; dct:publisher <urn:a>")
-    assert found.publisher == m.Agent(id="urn:a", name={"": "x"})
-    ring = "dcat:distribution <urn:x> . <urn:x> dcat:accessService <urn:s> . <urn:s> dct:publisher <urn:s>"
-    assert read(ring).distribution[0].access_service[0].publisher == m.Agent(id="urn:s")
+    """A record in which things refer to one another in circles is read as deep as the model goes."""
+    found = read("dcat:distribution <urn:x> . <urn:x> dcat:accessService <urn:s> . <urn:s> dcat:contactPoint <urn:d>")
+    assert found.distribution[0].access_service[0].contact_point == (m.ContactPoint(id="urn:d"),)
+
+
+def test_a_record_that_grows_when_written_out_is_refused() -> None:
+    """Forty by forty by forty mentions: a hundred and twenty things as triples, sixty-four thousand as a view."""
+    text = " ".join(
+        f"<urn:d> dcat:distribution <urn:x{one}> . <urn:x{one}> dcat:accessService <urn:s{two}> ."
+        f" <urn:s{one}> dcat:contactPoint <urn:c{two}> ."
+        for one in range(40)
+        for two in range(40)
+    )
+    with pytest.raises(TooLarge):
+        graph.read(turtle(f"<urn:d> a dcat:Dataset . {text}"))
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("1981", "gYear"),
+        ("1981Z", "gYear"),
+        ("2024-05", "gYearMonth"),
+        ("2024-05-01", "date"),
+        ("2024-05-01+02:00", "date"),
+        ("2024-05-01T06:00:00Z", "dateTime"),
+        ("last week", "string"),
+    ],
+)
+def test_dates_are_typed_by_their_look(text: str, kind: str) -> None:
+    """What is no date stays plain text, which the shapes refuse."""
+    (literal,) = [each.object for each in graph.write(m.Dataset(id="urn:d", issued=text)) if each.predicate != TYPE]
+    assert literal == Literal(text, datatype=NamedNode(rdf.full(f"xsd:{kind}")))
 
 
 def test_the_dataset_has_to_be_clear() -> None:
