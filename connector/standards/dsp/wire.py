@@ -16,7 +16,7 @@ MAX_BYTES: Final = 1_000_000
 MAX_DEPTH: Final = 64
 
 # Matches at every quote, closed or not, and never gives characters back: linear on any input.
-_STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
+_STRING: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _BRACKET: Final = re.compile(rb"[\[\]{}]")
 
 

@@ -209,7 +209,7 @@ CONSTRAINTS: Final[list[Any]] = [
     *({"and": [ATOM], **ATOM}, {"and": [ATOM], "or": [ATOM]}, {"and": [ATOM], "or": [ATOM], **ATOM}),
     *({"and": 5, **ATOM}, {"and": [5], **ATOM}, {"and": [ATOM], **ATOM, "operator": "unheard"}),
     *({"and": [ATOM], "or": 5}, {"and": []}, {"xone": [{"andSequence": [ATOM]}]}, {"or": [{"and": [ATOM], **ATOM}]}),
-    *({**ATOM, "operator": operator} for operator in [*schema.OPERATORS, "odrl:eq", "EQ", "", None]),
+    *({**ATOM, "operator": operator} for operator in [*schema.OPERATORS, "term-lteq", "odrl:eq", "EQ", "", None]),
     *({**ATOM, "rightOperand": value} for value in [5, 1.5, True, None, "", [], [5], {}, {"@value": 5}]),
     *({key: value for key, value in ATOM.items() if key != left_out} for left_out in ATOM),
 ]
