@@ -30,12 +30,8 @@ setup: ## Make .venv and install the locked packages and the project (repeats on
 demo: setup ## See it work: five connectors trade data on this machine (KEEP=1 leaves them running, CHAOS=1 breaks them, DB=sqlite|postgresql)
 	@$(GREENDEAL) demo $(demo-flags)
 
-chaos: setup ## Run the demo RUNS times while things are killed under it (RUNS=5, DB=sqlite|postgresql)
-	@run=1; while [ $$run -le $(RUNS) ]; do \
-		echo "chaos run $$run of $(RUNS)"; \
-		$(GREENDEAL) demo --chaos $(if $(DB),--db $(DB)) || exit 1; \
-		run=$$((run + 1)); \
-	done
+chaos: setup ## Run the demo RUNS times while connectors are killed under it, and count (RUNS=5, DB=sqlite|postgresql)
+	@$(GREENDEAL) demo --chaos --runs $(RUNS) $(if $(DB),--db $(DB))
 
 test: setup ## Run the tests (TESTS=tests/storage for a part, WORKERS=0 for one process)
 	@$(PY) -m pytest -n $(WORKERS) --dist loadfile $(PYTEST) $(TESTS)

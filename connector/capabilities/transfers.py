@@ -412,5 +412,5 @@ def _belongs(ours: Transfer, message: TransferMessage) -> None:
 
 
 def _not_running(ours: Transfer) -> str:
-    why = "; ".join(str(reason) for reason in ours.reason)
+    why = "; ".join(str(reason) for reason in ours.reason).rstrip(".")
     return f"The transfer is {ours.state}, not STARTED{': ' + why if why else ''}."

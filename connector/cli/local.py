@@ -103,11 +103,14 @@ def demo(
     seed: Annotated[
         int | None, typer.Option(help="Choose the random steps; printed by every run with --chaos.")
     ] = None,
+    runs: Annotated[
+        int | None, typer.Option(min=1, help="Play so many times, and count the runs that end with the same table.")
+    ] = None,
 ) -> None:
     """Show the main job: five connectors publish, find, negotiate, pull and open real data."""
     from connector.demo.story import run  # noqa: PLC0415 - see the package
 
-    raise typer.Exit(run(keep=keep, chaos=chaos, db=db, seed=seed))
+    raise typer.Exit(run(keep=keep, chaos=chaos, db=db, seed=seed, runs=runs))
 
 
 def reindex(data: Data = FOLDER, output: Output = Form.TABLE) -> None:

@@ -12,6 +12,7 @@ Every call is synchronous and safe to repeat; refusals are those of `connector.e
 
 from connector.client.agreements import Agreement, Transfer
 from connector.client.connection import Connection, NegotiationTerminated, TimedOut
+from connector.client.opening import open_file
 from connector.client.spaces import Draft, Hit, Hits, Space, Table, connect
 
 __all__ = [
@@ -26,4 +27,5 @@ __all__ = [
     "TimedOut",
     "Transfer",
     "connect",
+    "open_file",
 ]

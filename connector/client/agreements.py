@@ -2,7 +2,6 @@
 
 import hashlib
 import tempfile
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -31,18 +30,30 @@ class Transfer:
         found: dict[str, Any] = self.connection.get(f"/api/transfers/{self.id}")
         return found
 
-    def fetch(self, folder: Path) -> Path:
+    def fetch(self, folder: str | Path) -> Path:
         """Fetch the file into `folder` and return its path; a broken connection is taken up where it broke.
 
         Raises:
             Denied: the provider does not give it any more, with its reasons.
+            Conflict: the transfer is not running; says why.
             PeerFailed: the provider stays away, or what came is not what it announced.
         """
+        download = _Download(Path(folder))
+        try:
+            patiently(lambda: download.go_on(self.connection, *self._access()), self.connection.patience)
+            return download.finish()
+        finally:
+            download.drop()
+
+    def complete(self) -> None:
+        """Say that all data was had, so that the provider need not keep it at hand any longer."""
+        self.connection.post(f"/api/transfers/{self.id}/complete")
+
+    def _access(self) -> tuple[str, str]:
+        """Return where the data is, and a fresh token for it: each holds for minutes, a download may take longer."""
         access = self.connection.post(f"/api/transfers/{self.id}/access")
-        token = {each["name"]: each["value"] for each in access["endpointProperties"]}["authorization"]
-        download = _Download(folder, {"Authorization": f"Bearer {token}"})
-        patiently(lambda: download.go_on(self.connection, access["endpoint"]), self.connection.patience)
-        return download.finish()
+        properties = {each["name"]: each["value"] for each in access["endpointProperties"]}
+        return access["endpoint"], properties["authorization"]
 
 
 @dataclass
@@ -50,38 +61,47 @@ class _Download:
     """A file on its way, kept over broken connections."""
 
     folder: Path
-    headers: Mapping[str, str]
     name: str = "data"
     tag: str = ""
     size: int = 0
+    whole: int | None = None
     digest: Any = field(default_factory=hashlib.sha256)
     partial: Path | None = None
 
-    def go_on(self, connection: Connection, url: str) -> None:
+    def go_on(self, connection: Connection, url: str, token: str) -> None:
         """Fetch what is missing."""
+        if self.whole is not None and self.size == self.whole:
+            return  # it broke after the last byte
         partial = self.partial = self.partial or self.folder / f".{uuid4()}.part"
         more = {"Range": f"bytes={self.size}-", "If-Range": self.tag} if self.size else {}
-        with connection.stream(url, {**self.headers, **more}) as answer, partial.open("ab") as file:
-            if self.size and answer.status_code != httpx2.codes.PARTIAL_CONTENT:
+        # The bytes are counted and taken up as they are on the wire, so nothing may be packed on the way.
+        headers = {"Authorization": f"Bearer {token}", "Accept-Encoding": "identity", **more}
+        with connection.stream(url, headers) as answer, partial.open("ab") as file:
+            if answer.status_code != httpx2.codes.PARTIAL_CONTENT:
                 file.truncate(0)
                 self.size, self.digest = 0, hashlib.sha256()
+                self.whole = _number(answer.headers.get("content-length", ""))
             self.tag = answer.headers.get("etag", "")
             self.name = _name(answer.headers.get("content-disposition", "")) or self.name
-            for piece in answer.iter_bytes(PIECE):
+            for piece in answer.iter_raw(PIECE):
                 file.write(piece)
                 self.digest.update(piece)
                 self.size += len(piece)
 
     def finish(self) -> Path:
         """Give the file its name, if its bytes are those that were announced."""
-        partial = self.partial or self.folder / "data"
         announced = self.tag.strip('"')
         if len(announced) == hashlib.sha256().digest_size * 2 and announced != self.digest.hexdigest():
-            partial.unlink()
-            raise errors.PeerFailed("The bytes that came are not those that the provider announced.")
+            raise errors.PeerFailed("The bytes that came are not those that the provider announced.", retryable=False)
         target = self.folder / self.name
-        partial.replace(target)
+        if self.partial is not None:
+            self.partial.replace(target)
         return target
+
+    def drop(self) -> None:
+        """Leave nothing behind of a file that did not come whole."""
+        if self.partial is not None:
+            self.partial.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)
@@ -121,8 +141,14 @@ class Agreement:
         return transfer
 
     def download(self, folder: str | Path, *, timeout: float = 60.0) -> Path:
-        """Fetch the data into `folder` under a new transfer and return the file's path; errors as for `transfer`."""
-        return self.transfer(timeout=timeout).fetch(Path(folder))
+        """Fetch the data into `folder` under a new transfer, complete it, and return the file's path.
+
+        Errors as for `transfer` and `Transfer.fetch`.
+        """
+        transfer = self.transfer(timeout=timeout)
+        path = transfer.fetch(folder)
+        transfer.complete()
+        return path
 
     def open(self, *, timeout: float = 60.0) -> Any:
         """Fetch the data and open it: xarray for NetCDF and GRIB, rasterio for GeoTIFF, pandas for tables.
@@ -135,6 +161,10 @@ class Agreement:
     def terminate(self, reason: str) -> None:
         """End the agreement at once; running transfers end too, and the other side is told why."""
         self.connection.post(f"/api/agreements/{self.id}/terminate", {"reason": reason})
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isdecimal() else None
 
 
 def _name(disposition: str) -> str:

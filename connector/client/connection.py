@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
 
 import httpx2
 import msgspec
@@ -22,7 +23,6 @@ REFUSALS: Final[Mapping[str, type[errors.Refusal]]] = {
         errors.Unauthenticated,
         errors.Denied,
         errors.Busy,
-        errors.PeerFailed,
     )
 }
 BY_STATUS: Final[Mapping[int, type[errors.Refusal]]] = {401: errors.Unauthenticated, 403: errors.Denied}
@@ -63,7 +63,7 @@ class Connection:
         self.url = url.rstrip("/")
         self.patience = patience
         headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
-        self._http = httpx2.Client(base_url=self.url, headers=headers, timeout=httpx2.Timeout(60.0, connect=5.0))
+        self._http = _client(self.url, base_url=self.url, headers=headers)
 
     def __repr__(self) -> str:
         """Leave the key out."""
@@ -91,10 +91,7 @@ class Connection:
     @contextmanager
     def stream(self, url: str, headers: Mapping[str, str]) -> Iterator[httpx2.Response]:
         """Open the answer to a GET of any address, without our key."""
-        with (
-            httpx2.Client(timeout=httpx2.Timeout(60.0, connect=5.0)) as http,
-            http.stream("GET", url, headers=dict(headers)) as answer,
-        ):
+        with _client(url) as http, http.stream("GET", url, headers=dict(headers)) as answer:
             if answer.is_error:
                 answer.read()
             yield checked(answer)
@@ -119,7 +116,7 @@ class Connection:
 
 
 def patiently(attempt: Callable[[], T], patience: float) -> T:
-    """Return what `attempt` returns, trying again while the other side is away.
+    """Return what `attempt` returns, trying again while the other side, or one behind it, is away.
 
     Raises:
         PeerFailed: it was away for longer than `patience` seconds.
@@ -131,8 +128,17 @@ def patiently(attempt: Callable[[], T], patience: float) -> T:
         except (httpx2.TransportError, errors.Busy) as error:
             if time.monotonic() + pause > end:
                 raise errors.PeerFailed(f"The connector does not answer: {error}.") from error
+        except errors.PeerFailed as error:
+            if not error.retryable or time.monotonic() + pause > end:
+                raise
         time.sleep(pause)
         pause = min(pause * 2, LONGEST_PAUSE)
+
+
+def _client(url: str, **parts: Any) -> httpx2.Client:
+    """Return an HTTP client; the proxy of the environment is not asked for what is on this machine."""
+    here = urlsplit(url).hostname in {"localhost", "127.0.0.1", "::1"}
+    return httpx2.Client(timeout=httpx2.Timeout(60.0, connect=5.0), trust_env=not here, **parts)
 
 
 def checked(answer: httpx2.Response) -> httpx2.Response:
@@ -147,6 +153,9 @@ def checked(answer: httpx2.Response) -> httpx2.Response:
         problem = _Problem()
     kind = problem.type.rpartition(":")[2]
     detail = problem.detail or f"{answer.url} answered {answer.status_code}."
+    if kind == "PeerFailed":
+        # Where waiting may help, the connector says so.
+        raise errors.PeerFailed(detail, retryable="retry-after" in answer.headers, fix=problem.fix or None)
     if kind == "NotFound" or answer.status_code == httpx2.codes.NOT_FOUND:
         refusal = errors.NotFound("thing", str(answer.url))
         refusal.message, refusal.args = detail, (detail,)

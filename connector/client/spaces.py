@@ -235,6 +235,16 @@ class Space:
         found: dict[str, Any] = self._send_record("/api/datasets", record, profile)
         return found
 
+    def datasets(self) -> list[dict[str, Any]]:
+        """Return the records that we publish."""
+        found: list[dict[str, Any]] = self.connection.get("/api/datasets")
+        return found
+
+    def templates(self) -> list[dict[str, Any]]:
+        """Return the policy templates: `name`, `title`, the `sentence` that says what it allows, `parameters`."""
+        found: list[dict[str, Any]] = self.connection.get("/api/templates")
+        return found
+
     def offer(
         self,
         dataset: str,
@@ -274,6 +284,11 @@ class Space:
             timeout,
             f"The crawl of {peer}",
         )
+
+    def evidence(self, subject: str) -> list[dict[str, Any]]:
+        """Return everything our connector recorded about one thing, in order; `subject` is its id."""
+        found: list[dict[str, Any]] = self.connection.get("/api/evidence", subject=subject)
+        return found
 
     def ledger(self) -> dict[str, Any]:
         """Check the chain of evidence and return the report."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 from litestar import Controller, Response, get, post
-from litestar.params import FromPath, JSONBody
+from litestar.params import FromPath, FromQuery, JSONBody
 from litestar.status_codes import HTTP_200_OK, HTTP_503_SERVICE_UNAVAILABLE
 
 from connector.capabilities.evidence import EvidenceBook
@@ -83,6 +83,11 @@ class OperationController(Controller):
         """Check the whole chain of evidence."""
         return msgspec.to_builtins(evidence.verify())  # type: ignore[no-any-return]
 
+    @get("/evidence", guards=[needs()], sync_to_thread=True)
+    def evidence(self, evidence: Given[EvidenceBook], subject: FromQuery[str]) -> list[Json]:
+        """Show everything recorded about one thing, in order; `subject` is its id."""
+        return [shown(row) for row in evidence.about(subject)]
+
     @post("/reindex", status_code=HTTP_200_OK, guards=[needs("admin")])
     async def reindex(self, search: Given[Search]) -> Json:
         """Make search index and RDF store anew from the records."""
@@ -92,6 +97,11 @@ class OperationController(Controller):
     def failures(self, health: Given[Health]) -> list[Json]:
         """List the events that could not be delivered, with the reason."""
         return [shown(row) for row in health.failures()]
+
+    @get("/waiting", guards=[needs()], sync_to_thread=True)
+    def waiting(self, health: Given[Health]) -> list[Json]:
+        """List the events that are due and not delivered yet, with what went wrong so far."""
+        return [shown(row) for row in health.waiting()]
 
     @post("/failures/{row:int}/retry", status_code=HTTP_200_OK, guards=[needs("admin")], sync_to_thread=True)
     def retry(self, row: FromPath[int], health: Given[Health]) -> Json:

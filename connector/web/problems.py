@@ -81,7 +81,7 @@ def refused(_: Request[Any, Any, Any], refusal: errors.Refusal) -> Response[byte
     headers = {}
     if isinstance(refusal, errors.Unauthenticated):
         headers["WWW-Authenticate"] = "Bearer"
-    if isinstance(refusal, errors.Busy):
+    if isinstance(refusal, errors.Busy) or (isinstance(refusal, errors.PeerFailed) and refusal.retryable):
         headers["Retry-After"] = "1"
     return Response(msgspec.json.encode(body), status_code=body.status, media_type=PROBLEM, headers=headers)
 
@@ -89,10 +89,18 @@ def refused(_: Request[Any, Any, Any], refusal: errors.Refusal) -> Response[byte
 def refused_by_framework(_: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
     """Answer what the framework refuses before any of our code runs: no such path, a body that is no JSON."""
     extra = error.extra if isinstance(error.extra, list) else []
-    reasons = tuple(str(item.get("message", item)) if isinstance(item, dict) else str(item) for item in extra)
+    reasons = tuple(_reason(item) for item in extra)
     title = type(error).__name__.removesuffix("Exception")
     body = Problem("about:blank", title, error.status_code, str(error.detail), reasons=reasons)
     return Response(msgspec.json.encode(body), status_code=body.status, media_type=PROBLEM, headers=error.headers or {})
+
+
+def _reason(item: object) -> str:
+    """Return one of the framework's findings with the name of the field it is about."""
+    if not isinstance(item, dict):
+        return str(item)
+    field, said = item.get("key"), item.get("message", item)
+    return f"{field}: {said}" if field else str(said)
 
 
 def failed(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:

@@ -1,0 +1,266 @@
+"""The connectors of the demo as processes: made, served, killed, served again and ended, each on a folder of its own.
+
+Every process leads a group, so that whatever it started ends with it; `watch` ends them all when the demo is killed.
+"""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from connector.client import Connection, Space
+from connector.demo.cast import Actor
+from connector.errors import Refusal
+
+FIRST_PORT: Final = 8101
+LAST_PORT: Final = 8999
+START_SECONDS: Final = 90.0
+"""How long a connector may take to start, on a machine that has other things to do."""
+
+PATIENCE: Final = 90.0
+"""How long a call is repeated while a connector is away."""
+
+TAIL: Final = 25
+"""Lines of a log that are shown when something failed."""
+
+
+class Failed(Refusal):
+    """A step of the demo did not do what it had to do; `of` names the connectors concerned."""
+
+    def __init__(self, message: str, *, of: Iterable[str] = (), fix: str | None = None) -> None:
+        super().__init__(message, fix=fix)
+        self.of = tuple(of)
+
+
+class _PortTaken(Exception):  # noqa: N818 - never leaves this module
+    """Somebody else took the port between our look at it and the connector's."""
+
+
+@dataclass
+class Member:
+    """One connector: its folder, its port, the key to its API, and the process that serves it now."""
+
+    actor: Actor
+    folder: Path
+    port: int = 0
+    key: str = field(default="", repr=False)
+    space: Space = field(default_factory=lambda: Space(Connection("http://127.0.0.1")))
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def log(self) -> Path:
+        """Where it writes what it does."""
+        return self.folder.with_suffix(".log")
+
+    def tail(self) -> str:
+        """Return the end of its log."""
+        with suppress(FileNotFoundError):
+            return "\n".join(self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-TAIL:])
+        return ""
+
+
+class Fleet:
+    """All connectors of one run.
+
+    Args:
+        folder: where their folders lie; the demo's own, removed at its end.
+        databases: address of the database of a connector by its participant; without one it is SQLite.
+    """
+
+    def __init__(self, folder: Path, databases: Mapping[str, str]) -> None:
+        self.folder = folder
+        self.members: dict[str, Member] = {}
+        self._databases = databases
+        self._turn = threading.RLock()
+        self._next_port = FIRST_PORT
+        self._ended = False
+        (folder / "tmp").mkdir()
+        # What a connector of this machine's user is set to must not reach the demo's, nor what they leave behind stay.
+        own = {key: value for key, value in os.environ.items() if not key.startswith("GREENDEAL_")}
+        self._environment = own | {"GREENDEAL_FEDERATION__CRAWL_SECONDS": "0", "TMPDIR": str(folder / "tmp")}
+        self._watch = subprocess.Popen(  # noqa: S603 - our own file, in our own interpreter
+            [sys.executable, "-I", "-S", str(Path(__file__).with_name("watch.py")), str(folder)],
+            stdin=subprocess.PIPE,
+            start_new_session=True,
+        )
+
+    def __getitem__(self, actor: Actor) -> Member:
+        """Return the connector of an actor."""
+        return self.members[actor.participant]
+
+    def start(self, cast: Iterable[Actor]) -> None:
+        """Make and serve a connector for each actor, all at once."""
+        with ThreadPoolExecutor(thread_name_prefix="start") as hands:
+            for member in hands.map(self._make, cast):
+                self.members[member.actor.participant] = member
+
+    def order(self, word: str, number: int | None = None) -> None:
+        """Tell the watching process something; see `watch`."""
+        pipe = self._watch.stdin
+        if pipe is not None and not pipe.closed:
+            with suppress(BrokenPipeError), self._turn:
+                pipe.write(f"{word} {number or ''}\n".encode())
+                pipe.flush()
+
+    # --- chaos ------------------------------------------------------------------------------------------------------
+
+    def kill(self, member: Member) -> None:
+        """Kill a connector as it stands, and serve it again on the same folder and port."""
+        with self._turn:
+            if self._ended or member.process is None:
+                return
+            member.process.kill()
+            member.process.wait()
+            self.order("forget", member.process.pid)
+            self._serve(member)
+
+    def fallen(self) -> list[Member]:
+        """Return the connectors whose process ended without being asked to."""
+        with self._turn:
+            return [each for each in self.members.values() if each.process and each.process.poll() is not None]
+
+    def numbers(self) -> list[int]:
+        """Return the numbers of the processes."""
+        return [each.process.pid for each in self.members.values() if each.process]
+
+    # --- the end ----------------------------------------------------------------------------------------------------
+
+    def release(self) -> None:
+        """Leave every process running."""
+        with self._turn:
+            self._ended = True
+            self.order("keep")
+
+    def end(self) -> None:
+        """End every process that runs, and whatever it started."""
+        with self._turn:
+            self._ended = True
+            running = [each.process for each in self.members.values() if each.process]
+            for process in running:
+                process.terminate()
+        limit = time.monotonic() + 5
+        for process in running:
+            _wait_unreaped(process, limit)
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            self.order("forget", process.pid)
+        for member in self.members.values():
+            member.space.connection.close()
+
+    def dismiss(self) -> None:
+        """End the watching process."""
+        if self._watch.stdin is not None:
+            with suppress(BrokenPipeError):
+                self._watch.stdin.close()
+        self._watch.wait()
+
+    # --- inside -----------------------------------------------------------------------------------------------------
+
+    def _make(self, actor: Actor) -> Member:
+        member = Member(actor, self.folder / actor.participant.removeprefix("did:web:").removesuffix(".example"))
+        while True:
+            member.port = self._free_port()
+            shutil.rmtree(member.folder, ignore_errors=True)
+            member.key = self._init(member)
+            member.space = Space(Connection(member.url, member.key, patience=PATIENCE))
+            # Registered before it is ready, so that an interrupted start is ended too.
+            self.members[actor.participant] = member
+            with self._turn:
+                self._serve(member)
+            try:
+                self._await_ready(member)
+            except _PortTaken:
+                continue
+            return member
+
+    def _free_port(self) -> int:
+        """Return the next port that nobody listens on."""
+        with self._turn:
+            for port in range(self._next_port, LAST_PORT):
+                with socket.socket() as probe:
+                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    with suppress(OSError):
+                        probe.bind(("127.0.0.1", port))
+                        self._next_port = port + 1
+                        return port
+        raise Failed(f"Every port from {FIRST_PORT} to {LAST_PORT} is in use.", fix="Free some of them.")
+
+    def _init(self, member: Member) -> str:
+        """Run `greendeal init` and return the first API key."""
+        options = ["--participant", member.actor.participant, "--name", member.actor.name, "--data", str(member.folder)]
+        options += ["--port", str(member.port), "--loopback", "--open-reading", "--output", "json"]
+        options += ["--database-url", self._databases.get(member.actor.participant, "")]
+        done = subprocess.run(  # noqa: S603 - our own command
+            command("init", *options),
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+        )
+        member.log.write_bytes(done.stderr)
+        if done.returncode:
+            raise Failed("`greendeal init` failed.", of=[member.actor.participant])
+        return str(json.loads(done.stdout)["api_key"])
+
+    def _serve(self, member: Member) -> None:
+        """Run `greendeal serve`."""
+        if self._ended:
+            return
+        with member.log.open("ab") as log:
+            member.process = subprocess.Popen(  # noqa: S603 - our own command
+                command("serve", "--data", str(member.folder)),
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self.order("mind", member.process.pid)
+
+    def _await_ready(self, member: Member) -> None:
+        """Wait until the connector answers as itself; another program may hold the port it was given."""
+        process, quick = member.process, Space(Connection(member.url, member.key, patience=0))
+        limit = time.monotonic() + START_SECONDS
+        try:
+            while process is not None and process.poll() is None and time.monotonic() < limit:
+                with suppress(Refusal, KeyError):
+                    if quick.identity()["participant"] == member.actor.participant:
+                        return
+                time.sleep(0.05)
+        finally:
+            quick.connection.close()
+        if "address already in use" in member.tail().lower():
+            raise _PortTaken
+        raise Failed("`greendeal serve` does not start.", of=[member.actor.participant])
+
+
+def command(*words: str) -> list[str]:
+    """Return the command line of `greendeal`, independent of the search path and of the folder one is in."""
+    return [sys.executable, "-P", "-m", "connector", *words]
+
+
+def _wait_unreaped(process: subprocess.Popen[bytes], limit: float) -> None:
+    """Wait until a process ended, leaving its number taken, so that its group can be named safely."""
+    while time.monotonic() < limit:
+        with suppress(ChildProcessError):
+            if os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+                time.sleep(0.02)
+                continue
+        return
