@@ -67,9 +67,8 @@ def _single(text: str) -> Span | None:
     return None
 
 
-def _reporting(year: int, months: int, number: int) -> Span | None:
-    if not 1 <= number <= 12 // months:
-        return None
+def _reporting(year: int, months: int, number: int) -> Span:
+    # A number too small or too large leads to a month that is none: `date` refuses it.
     last = number * months
     return Span(date(year, last - months + 1, 1), date(year, last, monthrange(year, last)[1]))
 

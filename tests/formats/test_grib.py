@@ -160,6 +160,7 @@ def test_fields_of_a_message_are_all_seen(described: Callable[..., Facts], tmp_p
     eccodes.codes_grib_multi_release(multi)
     for handle in handles:
         eccodes.codes_release(handle)
+    eccodes.codes_grib_multi_support_off()  # making one turned it on; a process that reads has it off
     found = described((tmp_path / "multi").read_bytes())
     assert [each.name for each in found.variables] == ["u", "v"]
 
@@ -176,9 +177,11 @@ def test_only_so_many_fields_are_read(described: Callable[..., Facts]) -> None:
 def test_a_file_cut_off_anywhere_is_refused(sample: str, described: Callable[..., Facts]) -> None:
     """A download that broke off looks like a shorter forecast; the lengths in the messages tell."""
     one = message(sample)
-    for cut in (1, 5, len(one) // 2, len(one) - 12):
-        with pytest.raises(InvalidInput, match=r"cut off|damaged"):
+    for cut in (1, 5, len(one) // 2, len(one) - 16):
+        with pytest.raises(InvalidInput, match="cut off in message 2"):
             described(one, one[:-cut])
+    with pytest.raises(InvalidInput, match=r"cut off|damaged"):
+        described(one, one[:12])
 
 
 def test_a_message_with_a_wrong_end_is_refused(described: Callable[..., Facts]) -> None:

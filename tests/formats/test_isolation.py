@@ -8,6 +8,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -197,12 +198,20 @@ def test_the_text_of_an_error_stays_inside(tmp_path: Path) -> None:
     ],
 )
 def test_a_reader_that_goes_wrong_is_a_refusal(
-    command: str, limits: Limits, kind: type[InvalidInput], message: str, tmp_path: Path
+    command: str,
+    limits: Limits,
+    kind: type[InvalidInput],
+    message: str,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Whatever a file makes of its reader, the caller gets a sentence, and the next file is read as ever."""
+    """Whatever a file makes of its reader, the caller gets a sentence, nothing is left, and the next file is read."""
+    staging, files = tmp_path_factory.mktemp("staging"), tmp_path_factory.mktemp("files")
+    monkeypatch.setattr(tempfile, "tempdir", str(staging))
     with pytest.raises(kind, match=message):
-        run(tmp_path, command, limits)
-    assert run(tmp_path, "speak") == "spoken"
+        run(files, command, limits)
+    assert list(staging.iterdir()) == []
+    assert run(files, "speak") == "spoken"
 
 
 @pytest.mark.usefixtures("probe")
