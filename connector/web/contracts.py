@@ -1,7 +1,7 @@
 """Own API: offers, negotiations, agreements and transfers."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 from litestar import Controller, get, post
@@ -44,7 +44,7 @@ class NewNegotiation(_Body, frozen=True):
     peer: str
     dataset: str
     offer: str
-    accept: Literal["any"] | list[Json]
+    accept: str | list[Json]
     purpose: str | None = None
     id: str | None = None
 
@@ -107,6 +107,10 @@ class NegotiationController(Controller):
     @post(status_code=HTTP_201_CREATED, guards=[needs("consumer", "business")], sync_to_thread=True)
     def request(self, data: JSONBody[NewNegotiation], negotiations: Given[Negotiations], by: By) -> Json:
         """Ask a peer for a contract on one of its offers."""
+        if isinstance(data.accept, str) and data.accept != "any":
+            raise InvalidInput(
+                f"{data.accept!r} are no terms.", where="accept", fix='Say "any", or give the policies you agree to.'
+            )
         claims = {"purpose": data.purpose} if data.purpose else {}
         row = negotiations.request(data.peer, data.dataset, data.offer, claims, data.accept, by, data.id)
         return shown(row)

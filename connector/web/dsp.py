@@ -10,6 +10,7 @@ import msgspec
 from litestar import Controller, Request, Response, Router, get, post
 from litestar.params import FromPath, FromQuery, RawBody
 from litestar.status_codes import HTTP_200_OK, HTTP_201_CREATED
+from litestar.types import Scope
 
 from connector.capabilities.catalog import Catalog
 from connector.capabilities.identity import Principal
@@ -22,6 +23,7 @@ from connector.standards.dsp.negotiation import Role
 from connector.storage.tables import Negotiation, Transfer
 from connector.web.auth import peer_only
 from connector.web.given import Given
+from connector.web.paths import tail
 from connector.web.problems import JSON, refused_to_peer
 
 PATH: Final = "/dsp/2025-1"
@@ -36,7 +38,9 @@ class CatalogController(Controller):
     path = "/catalog"
 
     @post("/request", status_code=HTTP_200_OK, sync_to_thread=True)
-    def request(self, body: RawBody, peer: Peer, catalog: Given[Catalog], after: FromQuery[str] = "") -> Response[bytes]:
+    def request(
+        self, body: RawBody, peer: Peer, catalog: Given[Catalog], after: FromQuery[str] = ""
+    ) -> Response[bytes]:
         """Answer a CatalogRequestMessage with one page of the catalog; the next is in the Link header."""
         return _page(body, catalog, peer, after)
 
@@ -46,9 +50,9 @@ class CatalogController(Controller):
         return _page(messages.encode(messages.CatalogRequestMessage()), catalog, peer, after)
 
     @get("/datasets/{key:path}", sync_to_thread=True)
-    def dataset(self, key: Pid, peer: Peer, catalog: Given[Catalog]) -> Response[bytes]:
+    def dataset(self, scope: Scope, key: Pid, peer: Peer, catalog: Given[Catalog]) -> Response[bytes]:  # noqa: ARG002 - the router needs it
         """Answer with one dataset and its offers."""
-        wanted = key.removeprefix("/")
+        wanted = tail(scope, "/catalog/datasets/")
         return answered("catalog", b"", lambda: Response(catalog.entry(wanted, peer), media_type=JSON))
 
 

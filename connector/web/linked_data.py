@@ -17,6 +17,7 @@ from connector.standards.dcat import graph, model
 from connector.standards.odrl import explain, intake
 from connector.web.accept import best
 from connector.web.given import Given
+from connector.web.paths import tail
 
 HTML: Final = "text/html"
 FORMS: Final = {
@@ -51,18 +52,19 @@ class LinkedDataController(Controller):
     def dataset(
         self,
         request: Asked,
-        key: FromPath[str],
+        key: FromPath[str],  # noqa: ARG002 - the router needs it
         datasets: Given[Datasets],
         offers: Given[Offers],
     ) -> Response[bytes]:
         """Give one dataset by the last part of its address, or by its whole IRI where that is elsewhere."""
-        name = key.removeprefix("/")
+        name = tail(request.scope, "/datasets/")
         row = datasets.get(name if ":" in name else f"{datasets.home}/{name}")
         media_type = best(request.headers.get("accept"), [*FORMS, HTML])
         triples = record_triples(row.record)
         if media_type != HTML:
             return _rdf(request, triples, media_type)
-        terms = [(offer.id, explain.explain(intake.read(offer.policy))) for offer in offers.all(row.id)]
+        standing = [offer for offer in offers.all(row.id) if offer.state == "open"]
+        terms = [(offer.id, explain.explain(intake.read(offer.policy))) for offer in standing]
         return _page(
             "dataset.html", dataset=graph.read(triples, row.id), terms=terms, files=datasets.files(row.id), row=row
         )
@@ -84,13 +86,13 @@ def _rdf(request: Asked, triples: rdf.Triples, media_type: str) -> Response[byte
 def _page(template: str, **values: Any) -> Response[bytes]:
     headers = {"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff", "Vary": "Accept"}
     body = pages.get_template(template).render(**values).encode()
-    return Response(body, media_type="text/html; charset=utf-8", headers=headers)
+    return Response(body, media_type=HTML, headers=headers)
 
 
 @get("/style.css", sync_to_thread=False)
 def style() -> Response[bytes]:
     """Give the one style sheet of the pages."""
-    return Response(STYLE, media_type="text/css; charset=utf-8", headers={"Cache-Control": "max-age=3600"})
+    return Response(STYLE, media_type="text/css", headers={"Cache-Control": "max-age=3600"})
 
 
 STYLE: Final = (Path(__file__).parent / "templates" / "style.css").read_bytes()

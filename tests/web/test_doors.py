@@ -136,18 +136,25 @@ def test_t05_a_token_counts_once(house: House) -> None:
     assert house.running.say("/negotiations/urn:uuid:none", b"", token, "GET").status_code == 401
 
 
+def bad_token(house: House, kind: str) -> str | None:
+    """Return a proof that proves nothing."""
+    match kind:
+        case "stranger":
+            return house.token(STRANGER)
+        case "foreign key":
+            return house.token(PEER, key=house.keys[OTHER])
+        case "other audience":
+            return house.token(audience="did:web:elsewhere.example")
+        case "expired" | "future":
+            return house.token(age=3600 if kind == "expired" else -3600)
+    return None
+
+
 @pytest.mark.parametrize("kind", ["none", "stranger", "foreign key", "other audience", "expired", "future"])
 @pytest.mark.parametrize("path", ["/catalog/request", "/negotiations/request", "/transfers/request"])
 def test_t03_t04_a_bad_token_is_401_with_an_error_object(house: House, kind: str, path: str) -> None:
     """No, foreign, misdirected or expired proof: 401, and the body is the protocol's error as application/json."""
-    token = {
-        "none": lambda: None,
-        "stranger": lambda: house.token(STRANGER),
-        "foreign key": lambda: house.token(PEER, key=house.keys[OTHER]),
-        "other audience": lambda: house.token(audience="did:web:elsewhere.example"),
-        "expired": lambda: house.token(age=3600),
-        "future": lambda: house.token(age=-3600),
-    }[kind]()
+    token = bad_token(house, kind)
     answer = house.running.say(path, b"{}", token)
     assert answer.status_code == 401
     assert answer.headers["content-type"] == "application/json"
