@@ -17,7 +17,7 @@ demo-flags = $(if $(KEEP),--keep) $(if $(CHAOS),--chaos) $(if $(DB),--db $(DB))
 lock = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet
 
-.PHONY: help setup demo chaos test check lint lock bench wheel clean
+.PHONY: help setup demo chaos test check lint lock docs bench wheel clean
 
 help: ## Show what there is to do here
 	@echo "make TARGET   (the first one sets everything up by itself)"
@@ -49,6 +49,9 @@ lock: setup ## Resolve the newest allowed versions into the three lock files
 	@$(lock) pyproject.toml --extra all --constraint requirements-dev.lock --output-file requirements.lock
 	@$(lock) --group build --constraint requirements-dev.lock --output-file requirements-build.lock
 	@echo "Now run make check."
+
+docs: setup ## Write the pages of docs/reference that are made from the code
+	@$(PY) -m tests.docs.reference.generate
 
 bench: setup ## Measure this machine: every tests/bench/bench_*.py in turn
 	@for file in tests/bench/bench_*.py; do echo "== $$file"; $(PY) "$$file" || exit 1; done

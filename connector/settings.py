@@ -2,13 +2,15 @@
 
 Only the program's top (`app.py`, `cli.py`, the demo) sees settings; everything below is handed plain values.
 A variable is named after the key, `GREENDEAL_` before it and `__` between the parts: `GREENDEAL_SERVER__PORT=8101`.
+It wins over the file.
 """
 
 import json
 import tomllib
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import msgspec
@@ -27,7 +29,9 @@ class Server(_Part, frozen=True):
     """Where the connector listens and under which address others reach it."""
 
     host: str = "127.0.0.1"
+    """Address of this machine to listen on; `0.0.0.0` is all of them."""
     port: int = 8080
+    """Port to listen on."""
     public_url: str = ""
     """Address others use, without a slash at the end; empty: `http://host:port`."""
 
@@ -79,7 +83,8 @@ class Settings(_Part, frozen=True):
     """Name shown to people."""
     description: str = ""
     """One sentence about the catalog, for people; empty: made from the name."""
-    log_level: str = "info"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """From which importance on a line is logged."""
     server: Server = Server()
     storage: Storage = Storage()
     outbound: Outbound = Outbound()
@@ -118,11 +123,11 @@ def load(folder: Path, environment: Mapping[str, str]) -> Settings:
         ) from None
     for key, value in environment.items():
         if key.startswith(PREFIX) and key not in NOT_SETTINGS:
-            _overlay(tree, key.removeprefix(PREFIX).lower().split("__"), value)
+            _overlay(tree, key, value)
     return check(tree, folder.resolve(), str(path))
 
 
-NOT_SETTINGS = frozenset({"GREENDEAL_DATA", "GREENDEAL_URL", "GREENDEAL_API_KEY"})
+NOT_SETTINGS = frozenset({"GREENDEAL_DATA", "GREENDEAL_URL", "GREENDEAL_API_KEY", "GREENDEAL_OUTPUT"})
 """Variables of the command itself, which are no settings of a connector."""
 
 
@@ -167,7 +172,16 @@ def _decoded(kind: type, value: Any) -> Any:
     raise TypeError(f"{value!r} is no {kind.__name__}")
 
 
-def _overlay(tree: dict[str, Any], path: list[str], value: str) -> None:
-    for part in path[:-1]:
+def _overlay(tree: dict[str, Any], variable: str, text: str) -> None:
+    """Put the value of a variable in its place; a list is written as in the file: `[443, 8443]`."""
+    *parts, last = variable.removeprefix(PREFIX).lower().split("__")
+    for part in parts:
         tree = tree.setdefault(part, {})
-    tree[path[-1]] = value
+        if not isinstance(tree, dict):
+            raise InvalidInput(
+                f"There is no setting {last!r} in {part!r}.", where=variable, fix="See docs/reference/settings.md."
+            )
+    tree[last] = text
+    if text.startswith("["):
+        with suppress(tomllib.TOMLDecodeError):
+            tree[last] = tomllib.loads(f"value = {text}")["value"]

@@ -1,0 +1,204 @@
+"""Reference of the rules: states and moves, policies, profiles, formats."""
+
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import ModuleType
+from typing import Any
+
+from connector import library
+from connector.formats import registry
+from connector.standards.dcat import shacl
+from connector.standards.dsp import negotiation, transfer
+from connector.standards.dsp.negotiation import Role
+from connector.standards.odrl import templates
+from connector.standards.odrl.operands import OPERANDS
+from tests.docs.reference.markdown import block, code, page, section, table
+
+# --- states -----------------------------------------------------------------------------------------------------------
+
+
+def states() -> str:
+    """Return the page of both state machines."""
+    return page(
+        "States and moves",
+        """
+        What a message may do depends on the state that both sides acknowledged last (Dataspace Protocol 2025-1,
+        chapters 8 and 10). These tables are the law in the program: one table refuses an illegal message of a peer,
+        refuses our own illegal move, and tells clients which moves are theirs to make (`moves` in the API).
+        """,
+        _machine("Negotiation", negotiation),
+        section(
+            "Who terminates a negotiation",
+            """
+            The text of the protocol lets either side terminate in any state that is not over; its diagram lets only one
+            side do so in three states. A connector accepts what the text allows; `moves` in the API names the narrower:
+            """,
+            table(
+                ["State", "Side in the diagram"],
+                [[code(state), _sides(roles)] for state, roles in negotiation.ENDS.items()],
+            ),
+        ),
+        _machine("Transfer", transfer),
+    )
+
+
+def _machine(title: str, machine: ModuleType) -> str:
+    rows = [
+        [code(state) if state else "(none yet)", move, _sides(_senders(machine, state, move)), code(after)]
+        for state, moves in machine.NEXT.items()
+        for move, after in moves.items()
+    ]
+    over = ", ".join(code(state) for state in machine.State if state in machine.FINAL)
+    return section(
+        title,
+        block("mermaid", "\n".join(_diagram(machine))),
+        table(["State", "Move", "Made by", "State after it"], rows),
+        f"Over: {over}.",
+    )
+
+
+def _diagram(machine: ModuleType) -> Iterator[str]:
+    yield "stateDiagram-v2"
+    for state, moves in machine.NEXT.items():
+        for move, after in moves.items():
+            who = _sides(_senders(machine, state, move))
+            yield f"    {state or '[*]'} --> {after}: {move} ({who})"
+    for state in machine.State:
+        if state in machine.FINAL:
+            yield f"    {state} --> [*]"
+
+
+def _senders(machine: ModuleType, state: Any, move: Any) -> Iterable[Role]:
+    """Return who may make a move in a state, as the machine itself judges it."""
+    return [role for role in Role if _accepts(machine.apply, state, move, role)]
+
+
+def _accepts(apply: Callable[..., Any], state: Any, move: Any, role: Role) -> bool:
+    from connector.errors import IllegalMove  # noqa: PLC0415 - beside its one use
+
+    try:
+        apply(state, move, role)
+    except IllegalMove:
+        return False
+    return True
+
+
+def _sides(roles: Iterable[Role]) -> str:
+    return " or ".join(role.value for role in Role if role in set(roles))
+
+
+# --- policies ---------------------------------------------------------------------------------------------------------
+
+
+def policies() -> str:
+    """Return the page of the policy templates and the operands behind them."""
+    return page(
+        "Policies",
+        """
+        Terms of use are ODRL policies. Most can be said with a template: name it and fill its blanks
+        (`greendeal offer make DATASET --template NAME --value name=value`). A policy of your own is a JSON file
+        (`--policy FILE`); what it may contain is at the end of this page.
+
+        A term that the connector does not understand is refused, never ignored: what cannot be enforced is not offered.
+        """,
+        section("Templates", table(["Template", "What it says", "Blanks"], map(_template, templates.templates()))),
+        section(
+            "Blanks",
+            table(["Template", "Blank", "Meaning", "Several", "Example"], _blanks()),
+        ),
+        section(
+            "Conditions",
+            "What a policy of your own can test. A fact that is not known never permits.",
+            table(["Left operand", "Tests", "Operators"], map(_operand, OPERANDS.values())),
+        ),
+    )
+
+
+def _template(template: templates.Template) -> list[str]:
+    blanks = ", ".join(code(name) for name in template.parameters) or "none"
+    return [code(template.name), template.sentence, blanks]
+
+
+def _blanks() -> Iterator[list[str]]:
+    for template in templates.templates():
+        for name, each in template.parameters.items():
+            example = each.example[0] if isinstance(each.example, list) else each.example
+            yield [code(template.name), code(name), each.title, "yes" if each.many else "no", code(example)]
+
+
+def _operand(operand: Any) -> list[str]:
+    short = operand.iri.replace("http://www.w3.org/ns/odrl/2/", "odrl:")
+    return [code(short), operand.name, ", ".join(code(each.value) for each in operand.operators)]
+
+
+# --- profiles ---------------------------------------------------------------------------------------------------------
+
+
+def profiles() -> str:
+    """Return the page of the profiles that records are held to."""
+    return page(
+        "Profiles",
+        """
+        A profile is a folder in `shapes/`: a manifest and SHACL shapes in our own words. A record that breaks a gate
+        level is refused with every finding; a finding of another level is reported only.
+        """,
+        *(_profile(shacl.profile(name)) for name in shacl.profiles()),
+        section("Vocabularies", "What values are checked against; shipped, and never fetched.", _vocabularies()),
+    )
+
+
+def _profile(each: shacl.Profile) -> str:
+    levels = [[level.title, "yes" if level.gate else "no", ", ".join(map(code, level.files))] for level in each.levels]
+    deviations = [
+        [code(_local(one.target)), ", ".join(code(_local(path)) for path in one.paths), one.effect, one.reason]
+        for one in each.deviations
+    ]
+    return section(
+        f"{each.title} {each.version} (`{each.name}`)",
+        f"Specification: <{each.source}>. Licence: {each.licence}.",
+        table(["Level", "Gate", "Shapes"], levels),
+        """
+        Where the results differ from those of the shapes published with the specification: *more* is a finding that
+        only ours give, *fewer* one that only the published shapes give.
+        """,
+        table(["Class", "Properties", "Effect", "Reason"], deviations),
+    )
+
+
+def _local(iri: str) -> str:
+    return iri.replace("#", "/").rpartition("/")[2]
+
+
+def _vocabularies() -> str:
+    listed: Mapping[str, Any] = tomllib.loads(library.read("vocab", "manifest.toml").decode())
+    (rows,) = [value for value in listed.values() if isinstance(value, list)]
+    return table(["File", "What it is", "Licence"], [[code(row["file"]), row["title"], row["licence"]] for row in rows])
+
+
+# --- formats ----------------------------------------------------------------------------------------------------------
+
+
+def formats() -> str:
+    """Return the page of the file formats."""
+    rows = [
+        [
+            each.title,
+            code(each.name),
+            code(each.media_type),
+            ", ".join(map(code, each.suffixes)),
+            code(getattr(each, "extra", "")),
+        ]
+        for each in registry.BUILT_IN
+    ]
+    return page(
+        "File formats",
+        """
+        A file of one of these formats describes itself: `greendeal dataset upload FILE` drafts its record. A format is
+        recognised by the first bytes of the file, by its name only where they say nothing. Files of any other format
+        can be shared too, with a record written by hand.
+
+        The file is read in a process of its own, with limits on memory, time and output, and without network.
+        """,
+        table(["Format", "Name", "Media type", "Endings", "Extra to install"], rows),
+        "Further formats are [added by an entry point](../how-to/extend.md).",
+    )

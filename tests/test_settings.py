@@ -1,0 +1,54 @@
+"""What an operator sets, in the file or by a variable, and what is said when it is wrong."""
+
+from pathlib import Path
+
+import pytest
+
+from connector.errors import InvalidInput
+from connector.settings import FILE, Settings, load
+
+GOOD = 'participant = "did:web:a.example"\nname = "A"\n[server]\nport = 8081\n'
+
+
+def loaded(folder: Path, text: str = GOOD, **environment: str) -> Settings:
+    """Return the settings of a file with this text under these variables."""
+    (folder / FILE).write_text(text, encoding="utf-8")
+    return load(folder, environment)
+
+
+def test_a_variable_wins_over_the_file(tmp_path: Path) -> None:
+    """An operator changes one value without touching the file, lists too."""
+    found = loaded(tmp_path, GREENDEAL_SERVER__PORT="8082", GREENDEAL_OUTBOUND__PORTS="[443, 8443]")
+    assert (found.server.port, found.outbound.ports) == (8082, (443, 8443))
+
+
+def test_variables_of_the_command_are_no_settings(tmp_path: Path) -> None:
+    """Whoever sets the command's own variables for a shell can still start a connector in it."""
+    own = {f"GREENDEAL_{name}": "x" for name in ("DATA", "URL", "API_KEY", "OUTPUT")}
+    assert loaded(tmp_path, **own).server.port == 8081
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("GREENDEAL_PROT", "1", "prot"),
+        ("GREENDEAL_SERVER__PORT", "many", "int"),
+        ("GREENDEAL_NAME__FIRST", "A", "There is no setting 'first' in 'name'"),
+        ("GREENDEAL_OUTBOUND__PORTS", "[443", "array"),
+        ("GREENDEAL_LOG_LEVEL", "loud", "loud"),
+    ],
+)
+def test_a_wrong_variable_is_refused(tmp_path: Path, variable: str, value: str, said: str) -> None:
+    """A connector does not start on a setting that it does not know or cannot read, and names it."""
+    with pytest.raises(InvalidInput, match=said):
+        loaded(tmp_path, **{variable: value})
+
+
+def test_loopback_and_a_public_address_do_not_go_together(tmp_path: Path) -> None:
+    """What is for trying things out on one machine never opens a connector that others reach."""
+    with pytest.raises(InvalidInput, match=r"for demonstrations on one machine, but the public address is a\.example"):
+        loaded(
+            tmp_path,
+            GREENDEAL_SERVER__PUBLIC_URL="https://a.example",
+            GREENDEAL_OUTBOUND__ALLOW_LOOPBACK="true",
+        )
