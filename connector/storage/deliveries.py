@@ -7,8 +7,9 @@ Rules of the queue:
 2. A row due in the future (a timer) is not in its queue yet: it holds nobody up.
 3. A row that was given up (`failed`) holds nobody up either. Otherwise one poisoned event would silence its subject
    for good; instead it stays visible, and who revives it knows that later events went ahead.
-4. Whoever delivers a row holds a lease on it and renews it. A killed process's leases run out and the rows are taken
-   up again, so an event may be heard twice and is never lost. `attempts` counts the takings and fences the settling:
+4. Whoever delivers a row holds a lease on it and renews it. A killed process's leases run out, or are ended by the
+   next process where that is the only one (`presence`), and the rows are taken up again, so an event may be heard
+   twice and is never lost. `attempts` counts the takings and fences the settling:
    a process that lost its lease cannot postpone or fail what another is delivering.
 """
 
@@ -86,6 +87,9 @@ GIVE_UP: Final = update(_TABLE).where(_STILL_OURS).values(state="failed", lease_
 
 RELEASE: Final = update(_TABLE).where(_STILL_OURS).values(lease_until=None, attempts=_ROW.attempts - 1)
 """Hand back a row whose delivery was broken off by a stop."""
+
+FREE: Final = update(_TABLE).where(_ROW.state == "waiting", _ROW.lease_until.is_not(None)).values(lease_until=None)
+"""Hand back what a process that is no more had in hand, and end the pauses between attempts."""
 
 NEXT_DUE: Final = select(func.min(_ROW.due)).where(_ROW.state == "waiting", _ROW.due > bindparam("now"))
 """When the next timer becomes due."""
@@ -181,3 +185,8 @@ def give_up(connection: Connection, row: Delivery, reason: str) -> bool:
 def release(connection: Connection, row: Delivery) -> None:
     """Hand the row back untried."""
     connection.execute(RELEASE, {"of_id": row.id, "of_attempt": row.attempt})
+
+
+def free(connection: Connection) -> None:
+    """Hand back every row that somebody has in hand; for who knows that nobody is left."""
+    connection.execute(FREE)

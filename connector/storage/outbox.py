@@ -9,9 +9,9 @@ import contextvars
 import inspect
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, ParamSpec, TypeVar, cast
@@ -25,6 +25,7 @@ from connector.errors import Busy, Conflict, NotFound, PeerFailed, Refusal
 from connector.storage import deliveries
 from connector.storage.deliveries import Delivery, Taken
 from connector.storage.events import DeliveryFailed, Event, decode, name_of
+from connector.storage.presence import at_work
 from connector.storage.work import CHANNEL, Clock, Database, Work
 
 Handler = Callable[[Any, str], None] | Callable[[Any, str], Awaitable[None]]
@@ -155,12 +156,29 @@ class Outbox:
         if not self._database.engines.is_sqlite:
             helpers.append(asyncio.create_task(self._hear_others(woken)))
         try:
-            await _Run(self, stop, woken).deliver()
+            async with self._at_work():
+                await _Run(self, stop, woken).deliver()
         finally:
             unlisten()
             for helper in helpers:
                 helper.cancel()
             await asyncio.gather(*helpers, return_exceptions=True)
+
+    @asynccontextmanager
+    async def _at_work(self) -> AsyncIterator[None]:
+        """Be seen at work; what a killed process had in hand is taken up at once when there is no other."""
+
+        def free() -> None:
+            with self._database.transaction(relaxed=True) as connection:
+                deliveries.free(connection)
+
+        with ExitStack() as mark:
+            try:
+                await asyncio.to_thread(mark.enter_context, at_work(self._database.engines, free))
+            except (Refusal, psycopg.Error, OSError):
+                # Without the mark the leases of the dead run out by themselves.
+                _log.warning("outbox.unmarked", exc_info=True)
+            yield
 
     def revive(self, participant: str, row: int) -> None:
         """Put a row that was given up back into its queue, as if never tried.
