@@ -16,6 +16,7 @@ from sqlalchemy import (
     Select,
     Text,
     and_,
+    bindparam,
     cast,
     delete,
     func,
@@ -23,7 +24,6 @@ from sqlalchemy import (
     intersect,
     literal,
     null,
-    or_,
     select,
     tuple_,
     union_all,
@@ -45,6 +45,7 @@ from connector.storage.index_request import (
     Sort,
     boxes,
     checked,
+    clean,
     cursor,
     micros,
     period,
@@ -71,15 +72,15 @@ class Index:
         """Write an entry, in place of the one of the same origin and id."""
         connection, engine = work.connection, lookup(work.connection)
         hit = entry.hit()
+        names = {"participant": work.participant, "origin": hit.origin, "id": hit.id}
         fields: dict[str, Any] = {"updated": micros(hit.updated), "card": msgspec.json.encode(hit).decode()}
         fields["starts"], fields["ends"] = period(hit) or (None, None)
-        known = connection.execute(_find(work.participant, hit.origin, hit.id)).first()
+        known = connection.execute(_ONE, names).first()
         if known is None:
-            names = {"participant": work.participant, "origin": hit.origin, "id": hit.id}
-            key = connection.execute(insert(entries).returning(entries.c.key), {**names, **fields}).scalar_one()
+            key = connection.execute(_ADD, {**names, **fields}).scalar_one()
         else:
             key = known.key
-            connection.execute(update(entries).where(entries.c.key == key).values(fields))
+            connection.execute(_CHANGE, {"of": key, **fields})
             engine.forget(connection, key, len(boxes(_hit(known.card))))
         folded = [_indexed(column) for column in texts(entry)]
         engine.write(connection, key, folded, boxes(hit), period(hit))
@@ -87,15 +88,15 @@ class Index:
 
     def remove(self, work: Work, origin: str, id: str) -> bool:  # noqa: A002 - the name the catalog uses
         """Delete an entry; say whether there was one."""
-        return self._remove(work, _find(work.participant, origin, id)) > 0
+        return self._remove(work, _ONE, origin=origin, id=id) > 0
 
     def remove_origin(self, work: Work, origin: str) -> int:
         """Delete every entry of a participant's catalog; say how many there were."""
-        return self._remove(work, _every(work.participant).where(entries.c.origin == origin))
+        return self._remove(work, _OF_ORIGIN, origin=origin)
 
     def clear(self, work: Work) -> int:
         """Delete every entry, to begin anew; say how many there were."""
-        return self._remove(work, _every(work.participant))
+        return self._remove(work, _EVERY)
 
     def counts(self, work: Work) -> dict[str, int]:
         """Return how many entries each origin has."""
@@ -116,9 +117,11 @@ class Index:
             rows = work.connection.execute(_answer(lookup(work.connection), participant, question)).all()
         return _page(question, rows)
 
-    def _remove(self, work: Work, which: Select[Any]) -> int:
+    def _remove(self, work: Work, which: Select[Any], **names: str) -> int:
         connection, engine = work.connection, lookup(work.connection)
-        doomed = connection.execute(which).all()
+        doomed = connection.execute(
+            which, {"participant": work.participant, **{k: clean(v) for k, v in names.items()}}
+        ).all()
         for key, card in doomed:
             engine.forget(connection, key, len(boxes(_hit(card))))
             _retag(connection, work.participant, key, frozenset())
@@ -129,12 +132,14 @@ class Index:
 # --- writing ----------------------------------------------------------------------------------------------------------
 
 
-def _find(participant: str, origin: str, id_: str) -> Select[Any]:
-    return _every(participant).where(entries.c.origin == origin, entries.c.id == id_)
-
-
-def _every(participant: str) -> Select[Any]:
-    return select(entries.c.key, entries.c.card).where(entries.c.participant == participant)
+# Statements of every `put` are made once: making them costs more than running them.
+_EVERY: Final = select(entries.c.key, entries.c.card).where(entries.c.participant == bindparam("participant"))
+_OF_ORIGIN: Final = _EVERY.where(entries.c.origin == bindparam("origin"))
+_ONE: Final = _OF_ORIGIN.where(entries.c.id == bindparam("id"))
+_ADD: Final = insert(entries).returning(entries.c.key)
+_CHANGE: Final = update(entries).where(entries.c.key == bindparam("of"))
+_TERMS: Final = select(terms).where(terms.c.value.in_(bindparam("values", expanding=True)))
+_TAGS: Final = select(tags.c.term).where(tags.c.key == bindparam("key"))
 
 
 def _hit(card: str) -> Hit:
@@ -151,22 +156,22 @@ def _upsert(connection: Connection, table: Any) -> Any:
 
 def _term_ids(connection: Connection, wanted: set[tuple[str, str]]) -> frozenset[int]:
     """Return the numbers of the terms, giving new ones to those that have none."""
-    rows = [{"kind": kind, "value": value} for kind, value in sorted(wanted)]
-    if rows:
+    known = _known_terms(connection, wanted)
+    if missing := sorted(wanted - known.keys()):
+        rows = [{"kind": kind, "value": value} for kind, value in missing]
         connection.execute(_upsert(connection, terms).on_conflict_do_nothing(), rows)
-    return frozenset(connection.execute(select(terms.c.term).where(_named(wanted))).scalars())
+        known = _known_terms(connection, wanted)
+    return frozenset(known[term] for term in wanted)
 
 
-def _named(wanted: Iterable[tuple[str, str]]) -> ColumnElement[bool]:
-    by_kind: dict[str, list[str]] = {}
-    for kind, value in wanted:
-        by_kind.setdefault(kind, []).append(value)
-    return or_(*(and_(terms.c.kind == kind, terms.c.value.in_(values)) for kind, values in by_kind.items()))
+def _known_terms(connection: Connection, wanted: set[tuple[str, str]]) -> dict[tuple[str, str], int]:
+    rows = connection.execute(_TERMS, {"values": sorted({value for _, value in wanted})})
+    return {(row.kind, row.value): row.term for row in rows if (row.kind, row.value) in wanted}
 
 
 def _retag(connection: Connection, participant: str, key: int, wanted: frozenset[int]) -> None:
     """Give the entry exactly these terms and keep the counts of the participant in step."""
-    had = frozenset(connection.execute(select(tags.c.term).where(tags.c.key == key)).scalars())
+    had = frozenset(connection.execute(_TAGS, {"key": key}).scalars())
     if new := sorted(wanted - had):  # in order, so that two writers never wait for each other
         connection.execute(insert(tags), [{"term": term, "key": key} for term in new])
         more = _upsert(connection, totals)

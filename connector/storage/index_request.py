@@ -69,7 +69,7 @@ class Entry(Hit, frozen=True, kw_only=True):
     def hit(self) -> Hit:
         """Return what is shown of it, without characters a database could not keep."""
         fields = {name: getattr(self, name) for name in Hit.__struct_fields__}
-        return Hit(**{name: _clean(value) for name, value in fields.items()})
+        return Hit(**{name: clean(value) for name, value in fields.items()})
 
 
 class Sort(StrEnum):
@@ -151,7 +151,7 @@ def checked(request: SearchRequest) -> Question:
     Raises InvalidInput naming the field: a box or a period that is none, a limit out of bounds, too many words or
     values, or an `after` that belongs to another question.
     """
-    words = asked(_clean(request.q))
+    words = asked(clean(request.q))
     if not 1 <= request.limit <= MAX_LIMIT:
         raise InvalidInput(f"A page has 1 to {MAX_LIMIT} hits, not {request.limit}.", where="limit")
     question = Question(
@@ -202,7 +202,7 @@ def _asked_values(request: SearchRequest) -> dict[str, tuple[str, ...]]:
     for kind, values in asked_for.items():
         if len(values) > _MAX_VALUES:
             raise InvalidInput(f"{len(values)} values are too many; {_MAX_VALUES} are allowed.", where=kind)
-    return {kind: tuple(sorted({_clean(value) for value in values})) for kind, values in asked_for.items() if values}
+    return {kind: tuple(sorted({clean(value) for value in values})) for kind, values in asked_for.items() if values}
 
 
 def _asked_boxes(box: BBox | None) -> tuple[BBox, ...]:
@@ -293,13 +293,13 @@ def values(hit: Hit) -> set[tuple[str, str]]:
     return {(kind, value) for kind, value in found if len(value.encode()) <= _MAX_BYTES}
 
 
-def _clean(value: Any) -> Any:
+def clean(value: Any) -> Any:
     """Return the value without what no database keeps: NUL, halves of surrogate pairs, boxes of no numbers."""
     if isinstance(value, str):
         return value.replace("\x00", "").encode("utf-8", "ignore").decode()
     if isinstance(value, tuple):
         kept = (part for part in value if not isinstance(part, BBox) or all(map(math.isfinite, part)))
-        return value if isinstance(value, BBox) else tuple(_clean(part) for part in kept)
+        return value if isinstance(value, BBox) else tuple(clean(part) for part in kept)
     return value
 
 

@@ -81,7 +81,7 @@ terms: Final = Table(
     Column("term", _KEY, primary_key=True, autoincrement=True),
     Column("kind", _TEXT, nullable=False),
     Column("value", _TEXT, nullable=False),
-    UniqueConstraint("kind", "value", name="search_term_name"),
+    UniqueConstraint("value", "kind", name="search_term_name"),
 )
 tags: Final = Table(
     "search_tag",

@@ -522,7 +522,7 @@ def test_t16_no_entry_is_syntax(database: Database, guarded: Index, subtests: py
             if len(str(hit.publisher).encode()) <= 1000:
                 assert ids(find(guarded, publisher=payload, themes=(payload,))) == [hit.id]
             with database.begin(OURS) as work:
-                assert guarded.remove(work, hit.origin, hit.id)
+                assert guarded.remove(work, one.origin, one.id)
             assert ids(find(guarded)) == ["urn:d:1"]
 
 
