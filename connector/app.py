@@ -27,6 +27,8 @@ from litestar.openapi import OpenAPIConfig
 from litestar.types import Scope
 
 from connector import errors, formats
+from connector.capabilities import negotiations as negotiating
+from connector.capabilities import transfers as transferring
 from connector.capabilities.agreements import AgreementEnded, Agreements
 from connector.capabilities.catalog import Catalog
 from connector.capabilities.datasets import DatasetPublished, Datasets, DatasetWithdrawn
@@ -196,10 +198,11 @@ def build(settings: Settings) -> Connector:
     check = check_heads(identity)
     evidence = EvidenceBook(read, ledger, lambda: verify(database, me, check=check), me)
     agreements = Agreements(begin, read, now, new_id, me, identity.sign)
-    negotiations = Negotiations(begin, read, now, new_id, me, address, agreements, messenger, network.check_url)
-    transfers = Transfers(
-        begin, read, now, new_id, me, address, data_address, messenger, grants.give, network.check_url
-    )
+    check_url = network.check_url
+    about_terms = negotiating.letters(begin, now, messenger)
+    negotiations = Negotiations(begin, read, now, new_id, me, address, agreements, about_terms, check_url)
+    about_data = transferring.letters(begin, now, messenger)
+    transfers = Transfers(begin, read, now, new_id, me, address, data_address, about_data, grants.give, check_url)
     limits = Limits(seconds=settings.reading.sparql_seconds)
     finder = Search(begin, read, me, triples, Index(database), pool, limits)
     period = timedelta(seconds=settings.federation.crawl_seconds) if settings.federation.crawl_seconds else None

@@ -17,9 +17,10 @@ from sqlmodel import col
 from connector.capabilities.agreements import SIGNATURE, Agreements
 from connector.capabilities.evidence import Begin, Clock, NewId
 from connector.capabilities.identity import Principal
-from connector.capabilities.messenger import Messenger, message_id, reasons
+from connector.capabilities.messenger import Messenger, message_id
 from connector.capabilities.offers import facts
-from connector.errors import Conflict, Denied, IllegalMove, InvalidInput, NotFound, PeerFailed
+from connector.capabilities.processes import Letters, between, check_pids, pids
+from connector.errors import Conflict, Denied, IllegalMove, InvalidInput, NotFound
 from connector.standards.dsp import messages, negotiation
 from connector.standards.dsp.negotiation import Move, NegotiationMessage, Role, State
 from connector.standards.odrl import explain, intake
@@ -59,7 +60,7 @@ class Negotiations:
     participant: str
     address: str
     agreements: Agreements
-    messenger: Messenger
+    letters: Letters[Negotiation]
     check_url: Callable[[str], None]
 
     # --- asked by our own people --------------------------------------------------------------------------------
@@ -214,10 +215,10 @@ class Negotiations:
         """
         move = negotiation.move_of(message)
         with self.begin(self.participant) as work:
-            ours = self._with(work, pid, sender)
+            ours = between(work.find(Negotiation, pid, lock=True), "negotiation", pid, sender)
             if work.has_evidence(ours.pid, message_id(message)):
                 return ours
-            _belongs(ours, message)
+            check_pids(ours, message.consumer_pid, message.provider_pid)
             ours.state = negotiation.apply(State(ours.state), move, Role(ours.role).other)
             ours.updated = self.now()
             self._take(work, ours, message)
@@ -227,7 +228,7 @@ class Negotiations:
     def state_for(self, pid: str, sender: Principal) -> Negotiation:
         """Return the negotiation as the counterparty may see it; errors as for `receive`."""
         with self.read(self.participant) as work:
-            return _between(work.find(Negotiation, pid), pid, sender)
+            return between(work.find(Negotiation, pid), "negotiation", pid, sender)
 
     # --- heard from the outbox ----------------------------------------------------------------------------------
 
@@ -262,27 +263,14 @@ class Negotiations:
         if ours.state == State.TERMINATED and event.move is not Move.TERMINATE:
             return
         path, message = self._message(ours, agreement, event)
-        try:
-            answer = await self.messenger.post(ours.peer, ours.callback + path, messages.encode(message))
-        except PeerFailed as failure:
-            if failure.retryable:
-                raise
-            self._give_up(participant, ours.pid, reasons(failure.body) or [failure.message])
-            return
-        if ours.peer_pid is None:
-            self._learn(participant, ours.pid, answer.body)
+        await self.letters.send(participant, ours, path, message)
 
     def undelivered(self, event: DeliveryFailed, participant: str) -> None:
         """End a negotiation whose counterparty could not be told of a move, with the reason."""
-        with self.begin(participant) as work:
-            known = work.find(Negotiation, event.subject) is not None
-        if known and event.subscriber == "negotiations.send":
-            self._give_up(participant, event.subject, [event.reason])
+        if event.subscriber == "negotiations.send":
+            self.letters.undelivered(participant, event.subject, event.reason)
 
     # --- inside -------------------------------------------------------------------------------------------------
-
-    def _with(self, work: Work, pid: str, sender: Principal) -> Negotiation:
-        return _between(work.find(Negotiation, pid, lock=True), pid, sender)
 
     def _heard(self, work: Work, ours: Negotiation, move: Move, message: NegotiationMessage) -> None:
         body = msgspec.json.decode(messages.encode(message))
@@ -352,7 +340,7 @@ class Negotiations:
         self, ours: Negotiation, agreement: Agreement | None, event: NegotiationMessageDue
     ) -> tuple[str, NegotiationMessage]:
         """Return the path under the peer's address and the message that tells of a move."""
-        consumer, provider = _pids(ours)
+        consumer, provider = pids(ours)
         both: dict[str, Any] = {"id": event.message, "consumer_pid": consumer, "provider_pid": provider}
         signature = agreement.signatures.get(self.participant) if agreement else None
         signed = {SIGNATURE: signature} if signature else {}
@@ -383,24 +371,18 @@ class Negotiations:
                 )
         raise IllegalMove(f"There is no message for the move {event.move!r} here.")
 
-    def _learn(self, participant: str, pid: str, body: bytes) -> None:
-        """Take the peer's id of the process from its acknowledgement, unless a message of its brought it first."""
-        acknowledged = messages.decode(body, messages.ContractNegotiation)
-        with self.begin(participant) as work:
-            ours = work.need(Negotiation, pid, lock=True)
-            if ours.peer_pid is None:
-                ours.peer_pid = acknowledged.provider_pid
 
-    def _give_up(self, participant: str, pid: str, why: list[str]) -> None:
-        """End a negotiation that the peer refuses to go on with; it knows, so it is not told."""
-        with self.begin(participant) as work:
-            ours = work.need(Negotiation, pid, lock=True)
-            if ours.state in FINAL:
-                return
-            ours.state, ours.code, ours.reason, ours.pending = State.TERMINATED, "refused-by-peer", why, None
-            ours.updated = self.now()
-            work.record(pid, "negotiation.refused", ours.peer, {"reason": why})
-            work.emit(NegotiationMoved(subject=pid, state=State.TERMINATED))
+def letters(begin: Begin, now: Clock, messenger: Messenger) -> Letters[Negotiation]:
+    """Return what tells peers of our moves in negotiations."""
+    return Letters(
+        begin,
+        now,
+        messenger,
+        Negotiation,
+        messages.ContractNegotiation,
+        FINAL,
+        lambda pid: NegotiationMoved(subject=pid, state=State.TERMINATED),
+    )
 
 
 def offered(dataset: Dataset, offer: str) -> Mapping[str, Any]:
@@ -445,27 +427,6 @@ def _the_same(known: Negotiation, peer: str, offer: str, claims: Mapping[str, st
     if (known.peer, known.offer_id, known.claims) != (peer, offer, dict(claims)):
         raise Conflict(f"The id {known.pid!r} belongs to another negotiation.", fix="Choose a new id.")
     return known
-
-
-def _between(found: Negotiation | None, pid: str, sender: Principal) -> Negotiation:
-    if found is None or found.peer != sender.participant:
-        raise NotFound("negotiation", pid)
-    return found
-
-
-def _pids(ours: Negotiation) -> tuple[str, str]:
-    """Return the consumer's and the provider's id; empty where the peer's is not known yet."""
-    theirs = ours.peer_pid or ""
-    return (ours.pid, theirs) if ours.role == Role.CONSUMER else (theirs, ours.pid)
-
-
-def _belongs(ours: Negotiation, message: NegotiationMessage) -> None:
-    """Refuse a message whose ids are not those of the process it was sent to; learn the peer's from its first."""
-    consumer, provider = message.consumer_pid, message.provider_pid
-    mine, theirs = (consumer, provider) if ours.role == Role.CONSUMER else (provider, consumer)
-    if mine not in {ours.pid, None} or (ours.peer_pid is not None and theirs not in {ours.peer_pid, None}):
-        raise InvalidInput("The ids are not those of this negotiation.", where="consumerPid, providerPid")
-    ours.peer_pid = ours.peer_pid or theirs
 
 
 def _claims(message: messages.ContractRequestMessage) -> dict[str, str]:

@@ -14,9 +14,10 @@ from sqlmodel import col
 from connector.capabilities.agreements import AgreementEnded, need_active, why_not
 from connector.capabilities.evidence import Begin, Clock, NewId
 from connector.capabilities.identity import Principal
-from connector.capabilities.messenger import Messenger, message_id, reasons
+from connector.capabilities.messenger import Messenger, message_id
 from connector.capabilities.offers import facts
-from connector.errors import Conflict, IllegalMove, InvalidInput, NotFound, PeerFailed
+from connector.capabilities.processes import Letters, between, check_pids, pids
+from connector.errors import Conflict, IllegalMove, InvalidInput, NotFound
 from connector.standards.dsp import messages, transfer
 from connector.standards.dsp.negotiation import Role
 from connector.standards.dsp.transfer import Move, State, TransferMessage
@@ -62,7 +63,7 @@ class Transfers:
     participant: str
     address: str
     data_address: str
-    messenger: Messenger
+    letters: Letters[Transfer]
     grant: Callable[[str, str], str]
     check_url: Callable[[str], None]
 
@@ -153,7 +154,7 @@ class Transfers:
         renewal = address.get(RENEWAL)
         if renewal is None:
             return address
-        answer = await self.messenger.post(ours.peer, renewal, b"{}")
+        answer = await self.letters.messenger.post(ours.peer, renewal, b"{}")
         return messages.load_address(msgspec.json.decode(answer.body))
 
     # --- said by a peer -----------------------------------------------------------------------------------------
@@ -211,11 +212,13 @@ class Transfers:
             InvalidInput: the message names another transfer.
         """
         move = transfer.move_of(message)
+        if isinstance(message, messages.TransferRequestMessage):
+            raise InvalidInput("A request opens a transfer.", where="@type", fix="Send it to /transfers/request.")
         with self.begin(self.participant) as work:
-            ours = _between(work.find(Transfer, pid, lock=True), pid, sender)
+            ours = between(work.find(Transfer, pid, lock=True), "transfer", pid, sender)
             if work.has_evidence(ours.pid, message_id(message)):
                 return ours
-            _belongs(ours, message)
+            check_pids(ours, message.consumer_pid, message.provider_pid)
             ours.state = transfer.apply(State(ours.state), move, Role(ours.role).other)
             ours.updated = self.now()
             if isinstance(message, messages.TransferStartMessage) and message.data_address is not None:
@@ -228,7 +231,7 @@ class Transfers:
     def state_for(self, pid: str, sender: Principal) -> Transfer:
         """Return the transfer as the counterparty may see it; errors as for `receive`."""
         with self.read(self.participant) as work:
-            return _between(work.find(Transfer, pid), pid, sender)
+            return between(work.find(Transfer, pid), "transfer", pid, sender)
 
     def renew(self, pid: str, sender: Principal) -> messages.DataAddress:
         """Return, as provider, the address of a running transfer with a fresh token.
@@ -238,7 +241,7 @@ class Transfers:
             Conflict: it is not running; the reason says why.
         """
         with self.read(self.participant) as work:
-            ours = _between(work.find(Transfer, pid), pid, sender)
+            ours = between(work.find(Transfer, pid), "transfer", pid, sender)
             contract = work.need(Agreement, ours.agreement)
         if ours.role != Role.PROVIDER:
             raise NotFound("transfer", pid)
@@ -288,22 +291,12 @@ class Transfers:
         if ours.state == State.TERMINATED and event.move is not Move.TERMINATE:
             return
         path, message = self._message(ours, event)
-        try:
-            answer = await self.messenger.post(ours.peer, ours.callback + path, messages.encode(message))
-        except PeerFailed as failure:
-            if failure.retryable:
-                raise
-            self._give_up(participant, ours.pid, reasons(failure.body) or [failure.message])
-            return
-        if ours.peer_pid is None:
-            self._learn(participant, ours.pid, answer.body)
+        await self.letters.send(participant, ours, path, message)
 
     def undelivered(self, event: DeliveryFailed, participant: str) -> None:
         """End a transfer whose counterparty could not be told of a move, with the reason."""
-        with self.read(participant) as work:
-            known = work.find(Transfer, event.subject) is not None
-        if known and event.subscriber == "transfers.send":
-            self._give_up(participant, event.subject, [event.reason])
+        if event.subscriber == "transfers.send":
+            self.letters.undelivered(participant, event.subject, event.reason)
 
     # --- inside -------------------------------------------------------------------------------------------------
 
@@ -332,11 +325,10 @@ class Transfers:
 
     def _message(self, ours: Transfer, event: TransferMessageDue) -> tuple[str, TransferMessage]:
         """Return the path under the peer's address and the message that tells of a move."""
-        theirs = ours.peer_pid or ""
-        consumer, provider = (ours.pid, theirs) if ours.role == Role.CONSUMER else (theirs, ours.pid)
+        consumer, provider = pids(ours)
         both: dict[str, Any] = {"id": event.message, "consumer_pid": consumer, "provider_pid": provider}
         why: dict[str, Any] = {"code": ours.code, "reason": tuple(ours.reason)}
-        process = f"/transfers/{theirs}"
+        process = f"/transfers/{ours.peer_pid}"
         match event.move:
             case Move.REQUEST:
                 return "/transfers/request", messages.TransferRequestMessage(
@@ -369,46 +361,24 @@ class Transfers:
             endpoint_properties=tuple(messages.EndpointProperty(name=n, value=v) for n, v in properties.items()),
         )
 
-    def _learn(self, participant: str, pid: str, body: bytes) -> None:
-        """Take the peer's id of the process from its acknowledgement, unless a message of its brought it first."""
-        acknowledged = messages.decode(body, messages.TransferProcess)
-        with self.begin(participant) as work:
-            ours = work.need(Transfer, pid, lock=True)
-            if ours.peer_pid is None:
-                ours.peer_pid = acknowledged.provider_pid
 
-    def _give_up(self, participant: str, pid: str, why: list[str]) -> None:
-        """End a transfer that the peer refuses to go on with; it knows, so it is not told."""
-        with self.begin(participant) as work:
-            ours = work.need(Transfer, pid, lock=True)
-            if ours.state in FINAL:
-                return
-            ours.state, ours.code, ours.reason, ours.updated = State.TERMINATED, "refused-by-peer", why, self.now()
-            work.record(pid, "transfer.refused", ours.peer, {"reason": why})
-            work.emit(TransferMoved(subject=pid, state=State.TERMINATED))
+def letters(begin: Begin, now: Clock, messenger: Messenger) -> Letters[Transfer]:
+    """Return what tells peers of our moves in transfers."""
+    return Letters(
+        begin,
+        now,
+        messenger,
+        Transfer,
+        messages.TransferProcess,
+        FINAL,
+        lambda pid: TransferMoved(subject=pid, state=State.TERMINATED),
+    )
 
 
 def _the_same(known: Transfer, agreement: str) -> Transfer:
     if known.agreement != agreement:
         raise Conflict(f"The id {known.pid!r} belongs to another transfer.", fix="Choose a new id.")
     return known
-
-
-def _between(found: Transfer | None, pid: str, sender: Principal) -> Transfer:
-    if found is None or found.peer != sender.participant:
-        raise NotFound("transfer", pid)
-    return found
-
-
-def _belongs(ours: Transfer, message: TransferMessage) -> None:
-    """Refuse a message whose ids are not those of the process it was sent to; learn the peer's from its first."""
-    if isinstance(message, messages.TransferRequestMessage):
-        raise InvalidInput("A transfer request opens a transfer.", where="@type", fix="POST it to /transfers/request.")
-    pair = (message.consumer_pid, message.provider_pid)
-    mine, theirs = pair if ours.role == Role.CONSUMER else pair[::-1]
-    if mine != ours.pid or theirs != (ours.peer_pid or theirs):
-        raise InvalidInput("The ids in the message are not those of this transfer.", where="consumerPid, providerPid")
-    ours.peer_pid = ours.peer_pid or theirs
 
 
 def _not_running(ours: Transfer) -> str:

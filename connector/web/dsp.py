@@ -15,11 +15,11 @@ from litestar.types import Scope
 from connector.capabilities.catalog import Catalog
 from connector.capabilities.identity import Principal
 from connector.capabilities.negotiations import Negotiations
+from connector.capabilities.processes import pids
 from connector.capabilities.transfers import Transfers
 from connector.errors import Refusal
 from connector.standards.dsp import catalog as dsp_catalog
 from connector.standards.dsp import messages
-from connector.standards.dsp.negotiation import Role
 from connector.storage.tables import Negotiation, Transfer
 from connector.web.auth import peer_only
 from connector.web.given import Given
@@ -162,8 +162,7 @@ def answered(
 
 def acknowledged(ours: Negotiation | Transfer, status: int = HTTP_200_OK) -> Response[bytes]:
     """Return the acknowledgement of a message about our process."""
-    theirs = ours.peer_pid or ""
-    consumer, provider = (ours.pid, theirs) if ours.role == Role.CONSUMER else (theirs, ours.pid)
+    consumer, provider = pids(ours)
     kind = messages.ContractNegotiation if isinstance(ours, Negotiation) else messages.TransferProcess
     message = kind(consumer_pid=consumer, provider_pid=provider, state=ours.state)
     return Response(messages.encode(message), status_code=status, media_type=JSON)

@@ -1,0 +1,108 @@
+"""What negotiations and transfers share: their two ids, and how a peer is told of a move."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
+
+from connector.capabilities.evidence import Begin, Clock
+from connector.capabilities.identity import Principal
+from connector.capabilities.messenger import Messenger, reasons
+from connector.errors import InvalidInput, NotFound, PeerFailed
+from connector.standards.dsp import messages
+from connector.standards.dsp.negotiation import Role
+from connector.storage.events import Event
+from connector.storage.tables import Negotiation, Transfer
+
+TERMINATED: Final = "TERMINATED"
+
+P = TypeVar("P", Negotiation, Transfer)
+
+
+@dataclass(frozen=True, slots=True)
+class Letters(Generic[P]):
+    """Tells peers of our moves in one kind of process."""
+
+    begin: Begin
+    now: Clock
+    messenger: Messenger
+    table: type[P]
+    acknowledgement: type[messages.ContractNegotiation | messages.TransferProcess]
+    final: frozenset[str]
+    ended: Callable[[str], Event]
+    """Makes the event that says that a process was terminated."""
+
+    async def send(self, participant: str, ours: P, path: str, message: messages.Message) -> None:
+        """Tell the peer of one move; a refusal that is final ends the process with the peer's reasons.
+
+        Raises:
+            PeerFailed: the peer cannot be reached now; the same message may be sent again.
+        """
+        try:
+            answer = await self.messenger.post(ours.peer, ours.callback + path, messages.encode(message))
+        except PeerFailed as failure:
+            if failure.retryable:
+                raise
+            self.give_up(participant, ours.pid, reasons(failure.body) or [failure.message])
+            return
+        if ours.peer_pid is None:
+            self._learn(participant, ours.pid, answer.body)
+
+    def give_up(self, participant: str, pid: str, why: list[str]) -> None:
+        """End a process that the peer refuses to go on with; it knows, so it is not told."""
+        with self.begin(participant) as work:
+            ours = work.need(self.table, pid, lock=True)
+            if ours.state in self.final:
+                return
+            ours.state, ours.code, ours.reason, ours.updated = TERMINATED, "refused-by-peer", why, self.now()
+            if isinstance(ours, Negotiation):
+                ours.pending = None
+            work.record(pid, f"{self.table.__tablename__}.refused", ours.peer, {"reason": why})
+            work.emit(self.ended(pid))
+
+    def undelivered(self, participant: str, pid: str, why: str) -> None:
+        """End a process whose peer could not be told of a move; nothing happens when it is not of our kind."""
+        with self.begin(participant) as work:
+            known = work.find(self.table, pid) is not None
+        if known:
+            self.give_up(participant, pid, [why])
+
+    def _learn(self, participant: str, pid: str, body: bytes) -> None:
+        """Take the peer's id of the process from its acknowledgement, unless a message of its brought it first."""
+        acknowledged = messages.decode(body, self.acknowledgement)
+        with self.begin(participant) as work:
+            ours = work.need(self.table, pid, lock=True)
+            if ours.peer_pid is None:
+                ours.peer_pid = acknowledged.provider_pid
+
+
+def between(found: P | None, kind: str, pid: str, sender: Principal) -> P:
+    """Return a process if it is with `sender`; one with somebody else looks like none at all (clause 8.3.1).
+
+    Raises:
+        NotFound: there is none with this peer.
+    """
+    if found is None or found.peer != sender.participant:
+        raise NotFound(kind, pid)
+    return found
+
+
+def pids(ours: Negotiation | Transfer) -> tuple[str, str]:
+    """Return the consumer's and the provider's id of a process; empty where the peer's is not known yet."""
+    theirs = ours.peer_pid or ""
+    return (ours.pid, theirs) if ours.role == Role.CONSUMER else (theirs, ours.pid)
+
+
+def check_pids(ours: Negotiation | Transfer, consumer: str | None, provider: str | None) -> None:
+    """Hold a message's ids against the process it was sent to; the peer's own id is learnt from its first message.
+
+    Raises:
+        InvalidInput: the message is about another process.
+    """
+    mine, theirs = (consumer, provider) if ours.role == Role.CONSUMER else (provider, consumer)
+    if mine not in {ours.pid, None} or (ours.peer_pid is not None and theirs not in {ours.peer_pid, None}):
+        raise InvalidInput(
+            "The ids in the message are not those of the process it was sent to.",
+            where="consumerPid, providerPid",
+            fix="Send it to the address of the process that it names.",
+        )
+    ours.peer_pid = ours.peer_pid or theirs
