@@ -51,6 +51,7 @@ ANY_KEY = {
     ("GET", "/api/identity"),
     ("GET", "/api/ledger"),
     ("GET", "/api/failures"),
+    ("GET", "/api/evidence"),
     ("GET", "/api/peers"),
     ("GET", "/api/datasets"),
     ("POST", "/api/validate"),
