@@ -36,8 +36,10 @@ T = TypeVar("T")
 
 FIRST_PAUSE: Final = timedelta(seconds=1)
 LONGEST_PAUSE: Final = timedelta(minutes=10)
-PATIENCE: Final = 30
-"""Attempts when somebody else is in the way: 3.6 hours nominal, never less than 1.8."""
+GROWTH: Final = 1.5
+"""How much longer each pause is: whoever comes back has waited at most half as long again as it was away."""
+PATIENCE: Final = 36
+"""Attempts when somebody else is in the way: 3.5 hours nominal, never less than 1.7."""
 TRIES: Final = 5
 """Attempts when the fault is probably ours."""
 
@@ -48,7 +50,7 @@ _log = structlog.get_logger(__name__)
 def retry(attempt: int, error: BaseException, roll: float) -> timedelta | None:
     """Return the pause before the next attempt, or None to give up.
 
-    The pause doubles from 1 s up to 10 min; between half and all of it is taken, by `roll`, so that what failed
+    The pause grows from 1 s up to 10 min; between half and all of it is taken, by `roll`, so that what failed
     together does not come back together.
 
     Args:
@@ -61,7 +63,7 @@ def retry(attempt: int, error: BaseException, roll: float) -> timedelta | None:
     most = _most_attempts(error)
     if attempt >= most:
         return None
-    pause = min(FIRST_PAUSE * (1 << min(attempt - 1, 16)), LONGEST_PAUSE)
+    pause = min(FIRST_PAUSE * GROWTH ** min(attempt - 1, 32), LONGEST_PAUSE)
     return pause * (1 + roll) / 2
 
 
