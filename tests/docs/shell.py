@@ -4,6 +4,7 @@ import base64
 import contextlib
 import json
 import os
+import random
 import re
 import selectors
 import shlex
@@ -286,7 +287,7 @@ def _free(port: int) -> bool:
 
 
 def _any_free() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a free port of four digits, so that what is printed in columns keeps its width."""
+    ports = list(range(9100, 10000))
+    random.SystemRandom().shuffle(ports)  # the seed of the tests would give two runs the same port
+    return next(filter(_free, ports))
