@@ -26,6 +26,7 @@ TYPE: Final = NamedNode(full("rdf:type"))
 EXAMPLES: Final = sorted(
     path for path in (STANDARDS / "dcat-examples").iterdir() if path.suffix in {".ttl", ".rdf", ".jsonld"}
 )
+RESOURCES: Final = ("Catalog", "Dataset", "DatasetSeries", "DataService", "Distribution")
 MUTANTS: Final = 50
 
 
@@ -130,7 +131,8 @@ def matrix(published: rdflib.Graph) -> Iterator[Triple]:
             found = [shapes.value(part, SH.path) for part in shapes.objects(shape, SH.property)]
             paths.setdefault(str(target), set()).update(str(path) for path in found if isinstance(path, rdflib.URIRef))
     assert len(paths) == 16
-    yield from (Triple(NamedNode("urn:a:dataset"), TYPE, NamedNode(full("dcat:Dataset"))),)
+    for kind in RESOURCES:
+        yield Triple(NamedNode(f"urn:a:{kind}"), TYPE, NamedNode(full(f"dcat:{kind}")))
     for kind, properties in sorted(paths.items()):
         for number, values in enumerate(value_kinds()):
             focus = NamedNode(f"urn:focus:{kind.rpartition('#')[2].rpartition('/')[2]}:{number}")
@@ -155,7 +157,7 @@ def value_kinds() -> list[list[NamedNode | BlankNode | Literal]]:
     nodes: list[NamedNode | BlankNode | Literal] = [
         NamedNode("urn:a:thing"),
         BlankNode("thing"),
-        NamedNode("urn:a:dataset"),
+        *(NamedNode(f"urn:a:{kind}") for kind in RESOURCES),
     ]
     return [[], *([each] for each in (*literals, *nodes)), [Literal("one"), Literal("two")], nodes]
 
