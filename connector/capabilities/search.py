@@ -17,6 +17,7 @@ from connector.capabilities.catalog import offer_links, record_triples
 from connector.capabilities.datasets import DatasetPublished, DatasetWithdrawn
 from connector.capabilities.evidence import Begin
 from connector.capabilities.offers import OfferClosed, OfferMade, open_offers
+from connector.errors import TooLarge
 from connector.standards.dcat import graph, model
 from connector.storage.index import BBox, Entry, Index, SearchPage, SearchRequest
 from connector.storage.sparql import Limits, QueryPool, Result
@@ -55,9 +56,17 @@ class Search:
 
         Raises:
             InvalidInput: no query, or one that would write or reach elsewhere.
+            TooLarge: the answer is longer than a query may give; half an answer would pass for a whole one.
             Busy: it took too long or too much, or too many are being answered.
         """
-        return self.pool.query(query, None, accept, limits=self.limits, fresh=True)
+        result = self.pool.query(query, None, accept, limits=self.limits, fresh=True)
+        if result.truncated:
+            raise TooLarge(
+                f"The answer has more than {self.limits.rows:,} rows or {self.limits.size:,} bytes.",
+                where="query",
+                fix="Narrow it, or take it in parts with ORDER BY, LIMIT and OFFSET.",
+            )
+        return result
 
     def project(self, event: Change, participant: str) -> None:
         """Bring the projections of one dataset in step with its record."""

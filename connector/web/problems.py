@@ -11,10 +11,12 @@ from litestar.status_codes import HTTP_500_INTERNAL_SERVER_ERROR
 
 from connector import errors
 from connector.standards.dsp import messages
+from connector.storage.sparql_gate import NotAcceptable
 
 log = structlog.get_logger(__name__)
 
 STATUS: Final[Mapping[type[errors.Refusal], int]] = {
+    NotAcceptable: 406,
     errors.TooLarge: 413,
     errors.InvalidInput: 422,
     errors.NotFound: 404,

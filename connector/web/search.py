@@ -89,8 +89,7 @@ class SearchController(Controller):
 
 def _answer(search: Search, query: str, accept: str | None) -> Response[bytes]:
     result = search.sparql(query, accept)
-    headers = {"X-Truncated": "true"} if result.truncated else {}
-    return Response(result.body, media_type=result.media_type, headers=headers)
+    return Response(result.body, media_type=result.media_type, headers={"Vary": "Accept"})
 
 
 def _text(body: bytes) -> str:

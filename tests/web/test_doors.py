@@ -52,6 +52,7 @@ ANY_KEY = {
     ("GET", "/api/ledger"),
     ("GET", "/api/failures"),
     ("GET", "/api/evidence"),
+    ("GET", "/api/waiting"),
     ("GET", "/api/peers"),
     ("GET", "/api/datasets"),
     ("POST", "/api/validate"),

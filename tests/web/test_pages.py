@@ -164,3 +164,10 @@ def test_t08_no_secret_leaves_by_another_door(house: House, capfd: pytest.Captur
     logged = capfd.readouterr()
     assert house.running.api_key not in logged.out + logged.err
     assert token not in logged.out + logged.err
+
+
+def test_an_answer_in_no_form_we_have_is_406(open_house: Running) -> None:
+    """A client that takes only what we cannot give is told so, with what there is."""
+    headers = {"Accept": "image/png"}
+    answer = open_house.call("GET", "/sparql", key="", params={"query": "ASK {}"}, headers=headers)
+    assert answer.status_code == 406, answer.text
