@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from connector.demo import cast
 from connector.settings import load
 from tests.architecture.project import ROOT
 
@@ -20,7 +21,10 @@ CONNECTORS = {name: each for name, each in COMPOSE["services"].items() if name !
 
 def test_five_connectors_and_their_database() -> None:
     """The set-up is the small data space that the documentation speaks of."""
-    assert len(CONNECTORS) == 5
+    spoken_of = {(actor.name, actor.participant) for actor in cast.CAST}
+    variables = [each["environment"] for each in CONNECTORS.values()]
+    assert {(each["NAME"], each["PARTICIPANT"]) for each in variables} == spoken_of
+    assert len(spoken_of) == len(variables) == 5
     assert COMPOSE["services"]["postgres"]["image"].startswith("postgres:")
 
 
