@@ -376,7 +376,7 @@ class Identity:
         *,
         by: str = "operator",
     ) -> Peer:
-        """Know another participant from now on by these keys; known already, it gets the new particulars.
+        """Know another participant from now on by these keys; known already, it gets the new particulars, if any.
 
         Args:
             participant: its IRI.
@@ -393,9 +393,12 @@ class Identity:
         kept = jwk.key_set(participant, keys)
         with self.begin(self.participant) as work:
             peer = work.find(Peer, participant, lock=True) or work.add(
-                Peer(participant=self.participant, id=participant, name=name, address=address)
+                Peer(participant=self.participant, id=participant, name=name, address="")
             )
-            peer.name, peer.address, peer.keys, peer.country = name, address.rstrip("/"), kept, country
+            told = name, address.rstrip("/"), kept, country
+            if (peer.name, peer.address, peer.keys, peer.country) == told:
+                return peer
+            peer.name, peer.address, peer.keys, peer.country = told
             body = {"name": name, "address": peer.address, "keys": kept, "country": country}
             work.record(participant, "peer.trusted", by, body)
             work.emit(PeerTrusted(subject=participant))

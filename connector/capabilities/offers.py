@@ -53,6 +53,8 @@ class Offers:
             work.need(Dataset, self.participant, dataset)
             key = offer_id(dataset, mark)
             if (ours := work.find(Offer, key, lock=True)) is not None:
+                if (ours.state, ours.automation) == ("open", automation):
+                    return ours
                 ours.state, ours.automation = "open", automation
             else:
                 ours = work.add(
