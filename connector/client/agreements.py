@@ -1,6 +1,8 @@
 """Agreements and the data under them: fetch the bytes, check them, open them."""
 
+import atexit
 import hashlib
+import shutil
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -153,10 +155,14 @@ class Agreement:
     def open(self, *, timeout: float = 60.0) -> Any:
         """Fetch the data and open it: xarray for NetCDF and GRIB, rasterio for GeoTIFF, pandas for tables.
 
+        The file lies in the temporary folder for as long as this program runs.
+
         Raises:
             InvalidInput: the file is of another kind (`download` gives it as it is), or its reader is not installed.
         """
-        return open_file(self.download(tempfile.mkdtemp(prefix="greendeal-"), timeout=timeout))
+        folder = tempfile.mkdtemp(prefix="greendeal-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        return open_file(self.download(folder, timeout=timeout))
 
     def terminate(self, reason: str) -> None:
         """End the agreement at once; running transfers end too, and the other side is told why."""

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from connector.client.agreements import Agreement
 from connector.client.connection import Connection, NegotiationTerminated
-from connector.errors import InvalidInput, NotFound
+from connector.errors import InvalidInput, NotFound, PeerFailed
 
 Accept = Literal["any"] | Sequence[Mapping[str, Any]]
 TURTLE: Final = "text/turtle"
@@ -272,18 +272,23 @@ class Space:
         self.connection.post("/api/peers", {**identity, "name": name, "country": country})
 
     def crawl(self, peer: str, *, timeout: float = 60.0) -> dict[str, Any]:
-        """Renew the copy of a peer's catalog and return the peer's state once that is done.
+        """Renew the copy of a peer's catalog and return the peer's state once it can be searched.
 
         Raises:
             PeerFailed: the crawl was given up, with the reason.
+            TimedOut: it is not done yet; the last copy stays meanwhile.
         """
         self.connection.post("/api/peers/crawl", {"id": peer})
-        return self.connection.wait(
+        seen = self.connection.wait(
             lambda: self._peer(peer),
             lambda seen: seen["crawl_state"] not in {"waiting", "unreachable"},
             timeout,
             f"The crawl of {peer}",
         )
+        if seen["crawl_state"] != "fresh":
+            raise PeerFailed(f"The catalog of {peer} could not be crawled: {seen['crawl_error']}", retryable=False)
+        self._await_projection(timeout)
+        return seen
 
     def evidence(self, subject: str) -> list[dict[str, Any]]:
         """Return everything our connector recorded about one thing, in order; `subject` is its id."""
@@ -294,6 +299,16 @@ class Space:
         """Check the chain of evidence and return the report."""
         found: dict[str, Any] = self.connection.get("/api/ledger")
         return found
+
+    def _await_projection(self, timeout: float) -> None:
+        """Wait until what is written by now can be searched."""
+
+        def projecting() -> set[int]:
+            waiting = self.connection.get("/api/waiting")
+            return {row["id"] for row in waiting if row["subscriber"] == "search.project"}
+
+        if written := projecting():
+            self.connection.wait(lambda: written & projecting(), lambda left: not left, timeout, "The search index")
 
     def _peer(self, peer: str) -> dict[str, Any]:
         for each in self.connection.get("/api/peers"):

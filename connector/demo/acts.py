@@ -157,24 +157,17 @@ class Acts:
     # --- finding ----------------------------------------------------------------------------------------------------
 
     def crawl(self, one: Provider) -> str:
-        """Copy a provider's catalog and wait until it can be searched."""
+        """Copy a provider's catalog."""
         space = self.fleet[BUSINESS].space
         space.crawl(one.participant, timeout=SECONDS)
-        hits = space.connection.wait(
-            lambda: list(space.search(participant=one.participant)), bool, SECONDS, "The projection of the catalog"
-        )
+        hits = list(space.search(participant=one.participant))
         self.hits[one.name] = hits[0]
         self.stage.say(f"crawl: {hits[0].title}")
         return f"{len(hits)} dataset"
 
     def sparql(self) -> str:
         """Find every dataset that is offered, in whatever catalog."""
-        rows = self.fleet[BUSINESS].space.connection.wait(
-            lambda: self.fleet[BUSINESS].space.sparql(QUERY),
-            lambda rows: len(rows) == len(PROVIDERS),
-            SECONDS,
-            "The projection of the records",
-        )
+        rows = self.fleet[BUSINESS].space.sparql(QUERY)
         names = {one.participant: one.name for one in CAST}
         for row in rows:
             self.stage.say(f"SPARQL: {row['title']} ({names[row['participant']]})")

@@ -75,48 +75,74 @@ class Member:
         return ""
 
 
+class Guard:
+    """The process that ends everything when the demo itself is killed; see `watch`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._turn = threading.Lock()
+        self._process = subprocess.Popen(  # noqa: S603 - our own file, in our own interpreter
+            [sys.executable, "-I", "-S", str(Path(__file__).with_name("watch.py")), str(folder)],
+            stdin=subprocess.PIPE,
+            start_new_session=True,
+        )
+
+    def order(self, word: str, number: int | str = "") -> None:
+        """Tell it something."""
+        pipe = self._process.stdin
+        if pipe is not None and not pipe.closed:
+            with suppress(BrokenPipeError), self._turn:
+                pipe.write(f"{word} {number}\n".encode())
+                pipe.flush()
+
+    def dismiss(self) -> None:
+        """End it, and leave what still runs running."""
+        self.order("keep")
+        if self._process.stdin is not None:
+            with suppress(BrokenPipeError):
+                self._process.stdin.close()
+        self._process.wait()
+
+
 class Fleet:
     """All connectors of one run.
 
     Args:
         folder: where their folders lie; the demo's own, removed at its end.
+        guard: who ends them if the demo cannot.
         databases: address of the database of a connector by its participant; without one it is SQLite.
     """
 
-    def __init__(self, folder: Path, databases: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, guard: Guard, databases: Mapping[str, str]) -> None:
         self.folder = folder
         self.members: dict[str, Member] = {}
+        self._guard = guard
         self._databases = databases
         self._turn = threading.RLock()
+        self._warm = threading.Event()
         self._next_port = FIRST_PORT
         self._ended = False
         (folder / "tmp").mkdir()
         # What a connector of this machine's user is set to must not reach the demo's, nor what they leave behind stay.
         own = {key: value for key, value in os.environ.items() if not key.startswith("GREENDEAL_")}
         self._environment = own | {"GREENDEAL_FEDERATION__CRAWL_SECONDS": "0", "TMPDIR": str(folder / "tmp")}
-        self._watch = subprocess.Popen(  # noqa: S603 - our own file, in our own interpreter
-            [sys.executable, "-I", "-S", str(Path(__file__).with_name("watch.py")), str(folder)],
-            stdin=subprocess.PIPE,
-            start_new_session=True,
-        )
 
     def __getitem__(self, actor: Actor) -> Member:
         """Return the connector of an actor."""
         return self.members[actor.participant]
 
     def start(self, cast: Iterable[Actor]) -> None:
-        """Make and serve a connector for each actor, all at once."""
-        with ThreadPoolExecutor(thread_name_prefix="start") as hands:
-            for member in hands.map(self._make, cast):
-                self.members[member.actor.participant] = member
+        """Make and serve a connector for each actor, together but for the first command.
 
-    def order(self, word: str, number: int | None = None) -> None:
-        """Tell the watching process something; see `watch`."""
-        pipe = self._watch.stdin
-        if pipe is not None and not pipe.closed:
-            with suppress(BrokenPipeError), self._turn:
-                pipe.write(f"{word} {number or ''}\n".encode())
-                pipe.flush()
+        After an installation it compiles what all others import; at once they would all do it.
+        """
+        first, *others = cast
+        with ThreadPoolExecutor(thread_name_prefix="start") as hands:
+            begun = [hands.submit(self._make, first)]
+            while not (self._warm.wait(0.1) or begun[0].done()):
+                pass
+            begun += [hands.submit(self._make, actor) for actor in others]
+            for each in begun:
+                each.result()
 
     # --- chaos ------------------------------------------------------------------------------------------------------
 
@@ -127,7 +153,7 @@ class Fleet:
                 return
             member.process.kill()
             member.process.wait()
-            self.order("forget", member.process.pid)
+            self._guard.order("forget", member.process.pid)
             self._serve(member)
 
     def fallen(self) -> list[Member]:
@@ -145,7 +171,6 @@ class Fleet:
         """Leave every process running."""
         with self._turn:
             self._ended = True
-            self.order("keep")
 
     def end(self) -> None:
         """End every process that runs, and whatever it started."""
@@ -160,25 +185,19 @@ class Fleet:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-            self.order("forget", process.pid)
+            self._guard.order("forget", process.pid)
         for member in self.members.values():
             member.space.connection.close()
 
-    def dismiss(self) -> None:
-        """End the watching process."""
-        if self._watch.stdin is not None:
-            with suppress(BrokenPipeError):
-                self._watch.stdin.close()
-        self._watch.wait()
-
     # --- inside -----------------------------------------------------------------------------------------------------
 
-    def _make(self, actor: Actor) -> Member:
+    def _make(self, actor: Actor) -> None:
         member = Member(actor, self.folder / actor.participant.removeprefix("did:web:").removesuffix(".example"))
         while True:
             member.port = self._free_port()
             shutil.rmtree(member.folder, ignore_errors=True)
             member.key = self._init(member)
+            self._warm.set()
             member.space = Space(Connection(member.url, member.key, patience=PATIENCE))
             # Registered before it is ready, so that an interrupted start is ended too.
             self.members[actor.participant] = member
@@ -188,7 +207,7 @@ class Fleet:
                 self._await_ready(member)
             except _PortTaken:
                 continue
-            return member
+            return
 
     def _free_port(self) -> int:
         """Return the next port that nobody listens on."""
@@ -232,7 +251,7 @@ class Fleet:
                 stderr=log,
                 start_new_session=True,
             )
-        self.order("mind", member.process.pid)
+        self._guard.order("mind", member.process.pid)
 
     def _await_ready(self, member: Member) -> None:
         """Wait until the connector answers as itself; another program may hold the port it was given."""

@@ -1,6 +1,7 @@
 """The demo: five connectors, each a process of its own, play the acts in order and are looked over at the end."""
 
 import random
+import shlex
 import shutil
 import signal
 import sys
@@ -21,7 +22,7 @@ from connector.demo.acts import Acts, Step
 from connector.demo.audit import audit
 from connector.demo.cast import CAST, Actor
 from connector.demo.chaos import KILLS, Chaos
-from connector.demo.fleet import Failed, Fleet
+from connector.demo.fleet import Failed, Fleet, Guard
 from connector.demo.stage import Stage, lines
 from connector.errors import InvalidInput, Refusal
 
@@ -137,23 +138,21 @@ def _play(stage: Stage, plan: Plan) -> None:
     with ExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="greendeal-demo-"))
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        guard = Guard(folder)
+        stack.callback(guard.dismiss)
+        server = postgresql.start() if plan.db == "postgresql" else None
         databases = {}
-        if plan.db == "postgresql":
-            server = postgresql.start()
+        if server is not None:
             stack.callback(server.stop)
+            guard.order("stop", server.number)
             databases = server.databases(actor.participant for actor in CAST)
-        fleet = Fleet(folder, databases)
-        stack.callback(fleet.dismiss)
-        if plan.db == "postgresql":
-            fleet.order("stop", server.number)
+        fleet = Fleet(folder, guard, databases)
         stack.callback(fleet.end)
         _perform(stage, fleet, plan)
         if plan.keep:
-            if plan.db == "postgresql":
-                server.keep()
-            _leave(stage, fleet, [server.number] if plan.db == "postgresql" else [])
+            _leave(stage, fleet, server)
             stack.pop_all()
-            fleet.dismiss()
+            guard.dismiss()
 
 
 def _perform(stage: Stage, fleet: Fleet, plan: Plan) -> None:
@@ -215,12 +214,17 @@ def _explained(fleet: Fleet, step: Step) -> Iterator[None]:
         raise Failed("\n\n".join([f"{step.who} {step.what}: {error}", *tails])) from error
 
 
-def _leave(stage: Stage, fleet: Fleet, servers: list[int]) -> None:
+def _leave(stage: Stage, fleet: Fleet, server: postgresql.Server | None) -> None:
     """Leave everything running, and say where it is and how it is ended."""
     fleet.release()
-    numbers = " ".join(str(number) for number in [*fleet.numbers(), *servers])
+    numbers, folders = fleet.numbers(), [fleet.folder]
+    if server is not None:
+        server.keep()
+        numbers, folders = [*numbers, server.number], [*folders, server.folder]
     stop = fleet.folder / "stop"
-    stop.write_text(f"kill {numbers}\nsleep 1\nrm -rf '{fleet.folder}'\n", encoding="utf-8")
+    kill = f"kill {' '.join(map(str, numbers))}"
+    clean = f"rm -rf {' '.join(shlex.quote(str(each)) for each in folders)}"
+    stop.write_text(f"{kill}\nsleep 2\n{clean}\n", encoding="utf-8")
     stage.say("They go on running, /search and /sparql open to everyone:", indent=0)
     for actor in CAST:
         stage.say(f"{actor.name}  {fleet[actor].url}", indent=0)
