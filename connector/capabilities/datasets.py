@@ -1,8 +1,9 @@
 """Datasets: our own catalog records, the files behind them, and what is wrong with a record before it is one."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 from typing import Final
 
@@ -117,7 +118,9 @@ class Datasets:
                 row = work.add(self._row(subject, profile, canonical, view))
             elif not same:
                 self._replace(row, profile, canonical, view)
-            files = self._attach(work, view)
+            files, moved = self._attach(work, view)
+            if same and moved:
+                work.record(subject, "dataset.files", by.name, {"version": row.version, "files": files})
             if not same:
                 body = {"profile": profile, "fingerprint": row.fingerprint, "version": row.version, "files": files}
                 work.record(subject, "dataset.published", by.name, body)
@@ -176,31 +179,40 @@ class Datasets:
         row.fingerprint, row.version = rdf.fingerprint(canonical), row.version + 1
         row.state, row.updated = "published", self.now()
 
-    def _attach(self, work: Work, view: model.Dataset) -> list[str]:
-        """Tie the record's distributions to the uploaded files they name, and return the files' names."""
-        wanted = {each.id: each for each in view.distribution if _digest(each) in self.objects}
+    def _attach(self, work: Work, view: model.Dataset) -> tuple[list[str], bool]:
+        """Tie the distributions to the uploaded files they name; return their names, and whether that is new."""
+        wanted = {asset.distribution: asset for asset in self._assets(view)}
+        moved = False
         for asset in work.select(Asset, col(Asset.dataset) == view.id):
-            known = wanted.pop(asset.distribution, None)
-            if known is None or _digest(known) != asset.object:
+            if wanted.get(asset.distribution) == asset:
+                del wanted[asset.distribution]
+            else:
                 work.delete(asset)
-                if known is not None:
-                    wanted[asset.distribution] = known
-        for each in wanted.values():
-            work.add(self._asset(view.id, each))
-        return [asset.filename for asset in work.select(Asset, col(Asset.dataset) == view.id)]
+                moved = True
+        for asset in wanted.values():
+            work.add(asset)
+        files = work.select(Asset, col(Asset.dataset) == view.id, order_by=col(Asset.filename))
+        return [asset.filename for asset in files], moved or bool(wanted)
 
-    def _asset(self, dataset: str, each: model.Distribution) -> Asset:
-        digest, media_type = _digest(each), str(each.media_type or "").partition("media-types/")[2]
-        return Asset(
-            participant=self.participant,
-            dataset=dataset,
-            distribution=str(each.id),
-            object=digest,
-            filename=_filename(model.words(each.title), digest),
-            media_type=media_type or "application/octet-stream",
-            size=self.objects.size(digest),
-            format=each.format,
-        )
+    def _assets(self, view: model.Dataset) -> Iterator[Asset]:
+        """Yield the uploaded files that the record's distributions name, each under a file name of its own."""
+        taken: set[str] = set()
+        for each in view.distribution:
+            digest, media_type = _digest(each), str(each.media_type or "").partition("media-types/")[2]
+            if digest not in self.objects:
+                continue
+            filename = _unused(_filename(model.words(each.title), digest), taken)
+            taken.add(filename)
+            yield Asset(
+                participant=self.participant,
+                dataset=view.id,
+                distribution=str(each.id),
+                object=digest,
+                filename=filename,
+                media_type=media_type or "application/octet-stream",
+                size=self.objects.size(digest),
+                format=each.format,
+            )
 
 
 def parse_record(data: bytes, media_type: str) -> tuple[str, rdf.Triples]:
@@ -233,3 +245,10 @@ def _filename(title: str, digest: str) -> str:
     """Return the name under which a file is delivered: harmless on every system."""
     name = re.sub(r"[^A-Za-z0-9._-]+", "_", title).strip("._")
     return name[:120] or digest[:16]
+
+
+def _unused(name: str, taken: Collection[str]) -> str:
+    """Return `name`, with a number before its ending where another file has it: each has to be had by its name."""
+    stem, dot, ending = name.rpartition(".") if "." in name else (name, "", "")
+    numbered = (f"{stem}-{number}{dot}{ending}" for number in count(2))
+    return next(each for each in chain([name], numbered) if each not in taken)

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from datetime import date, time
 from typing import Any, Final
 
 import msgspec
@@ -36,7 +37,7 @@ def draft(described: Description, filename: str, *, home: str, publisher: model.
         creator=(model.Agent(name={"en": described.creator}),) if described.creator else (),
         spatial=_place(described),
         temporal=_period(described),
-        crs=(described.crs,) if described.crs and described.crs.startswith("http") else (),
+        crs=_system(described),
         spatial_resolution_in_meters=_metres(described),
         temporal_resolution=_duration(described),
         variables=tuple(_variable(each) for each in described.variables),
@@ -92,14 +93,30 @@ def _place(described: Description) -> tuple[model.Location, ...]:
 
 def _period(described: Description) -> tuple[model.PeriodOfTime, ...]:
     period = described.period
-    return (model.PeriodOfTime(start=_time(period.begin), end=_time(period.end)),) if period else ()
+    found = model.PeriodOfTime(start=_time(period.begin), end=_time(period.end)) if period else model.PeriodOfTime()
+    return (found,) if found.start or found.end else ()
 
 
 def _time(text: str) -> str | None:
-    """Return an ISO date or moment in the form that a record takes; a moment of the file is UTC."""
-    if not _fits(text, model.Time):
+    """Return an ISO date or moment in the form that a record takes; a moment of the file is UTC.
+
+    Climate files begin in the year 0 and calendars have a 30 February: what is no day of the calendar is left out.
+    """
+    day, _, clock = text.partition("T")
+    zone = re.search(r"(Z|[+-]\d\d:\d\d)$", clock)
+    try:
+        date.fromisoformat((day + "-01-01")[:10])
+        time.fromisoformat(clock.removesuffix("Z") or "00:00")
+    except ValueError:
         return None
-    return text + "Z" if "T" in text and not re.search(r"(Z|[+-]\d\d:\d\d)$", text) else text
+    written = text + "Z" if clock and not zone else text
+    return written if _fits(written, model.Time) else None
+
+
+def _system(described: Description) -> tuple[str, ...]:
+    """Return the IRI of the reference system; one that the file only names is left to its provider."""
+    iri = described.crs
+    return (iri,) if iri and iri.startswith(("http://", "https://")) and _fits(iri, model.Iri) else ()
 
 
 def _metres(described: Description) -> tuple[float, ...]:
