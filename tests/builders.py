@@ -117,11 +117,11 @@ class Still:
             f"<{key}> <http://purl.org/dc/terms/title> \"Rain\"@en .\n"
             f"<{key}> <http://www.w3.org/1999/02/22-rdf-syntax-ns#type> <http://www.w3.org/ns/dcat#Dataset> .\n"
         )
-        default = {"title": "Rain", "profile": "dcat-ap", "fingerprint": key, "created": NOON, "updated": NOON}
         me = self.participant
-        values = default | fields
+        default = {"title": "Rain", "profile": "dcat-ap", "fingerprint": key, "created": NOON, "updated": NOON}
+        values = {"origin": me, **default, **fields}
         self.add(
-            Dataset(participant=me, origin=me, id=key, record=record.encode(), **values),
+            Dataset(participant=me, id=key, record=record.encode(), **values),
             Asset(
                 participant=me,
                 dataset=key,

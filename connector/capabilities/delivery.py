@@ -88,6 +88,8 @@ class Delivery:
         if transfer.state != State.STARTED:
             raise Denied(f"The transfer is {transfer.state}, not STARTED.", fix="Request a new transfer.")
         peer = work.find(Peer, consumer)
+        if peer is None:
+            raise Denied(f"{consumer} is trusted no longer.", fix="Ask the operator of this connector.")
         # The use was counted when the transfer started, so it is the last of those counted.
         known = facts(self.now(), peer, consumer, contract.claims, contract.uses)
         decision = judge(contract.policy, "use", known)

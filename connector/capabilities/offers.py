@@ -10,6 +10,7 @@ from sqlmodel import col
 
 from connector.capabilities.evidence import Begin, Clock
 from connector.capabilities.identity import Principal
+from connector.errors import NotFound
 from connector.standards.odrl import intake, templates
 from connector.standards.odrl.decide import Facts
 from connector.storage.events import Event
@@ -44,13 +45,14 @@ class Offers:
         """Offer `dataset` under `policy`; offering the same terms again returns the offer that stands.
 
         Raises:
-            NotFound: the dataset is not ours.
+            NotFound: there is no such dataset of ours in the catalog.
             InvalidInput: the policy has a term that this connector does not understand and so could not enforce.
         """
         terms = intake.write(intake.read(policy))
         mark = intake.fingerprint(terms)
         with self.begin(self.participant) as work:
-            work.need(Dataset, self.participant, dataset)
+            if work.need(Dataset, self.participant, dataset).state != "published":
+                raise NotFound("dataset", dataset)
             key = offer_id(dataset, mark)
             if (ours := work.find(Offer, key, lock=True)) is not None:
                 if (ours.state, ours.automation) == ("open", automation):

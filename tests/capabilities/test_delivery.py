@@ -1,0 +1,288 @@
+"""Delivery: bytes are given to who holds a grant for a running transfer whose agreement permits it now, as long as it does."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlmodel import col
+
+from connector.capabilities.delivery import PIECE
+from connector.capabilities.grants import LIFE, Grants
+from connector.capabilities.identity import new_key
+from connector.errors import Denied, NotFound, Refusal, Unauthenticated
+from connector.standards.odrl import templates
+from connector.standards.vc import keys, tokens
+from connector.storage.tables import Agreement, Asset, Negotiation, OutboxRow, Transfer
+from tests.builders import CHINA, NOON, OPERATOR, Puppet, Still, puppet
+from tests.capabilities.conftest import PEER, US
+
+OTHER = "did:web:other.example"
+
+
+def running(house: Still, peer: str = PEER, template: str = "open", content: bytes = b"rain\n", **fields: Any) -> Transfer:
+    """Write a transfer that runs, under an agreement whose one use was counted when it started."""
+    number = next(house.numbers)
+    dataset = house.shelve(content)
+    policy = {**templates.fill(template, **fields.pop("values", {})), "@type": "Agreement"}
+    role = fields.pop("role", "provider")
+    common: dict[str, Any] = {"participant": US, "peer": peer, "role": role, "dataset": dataset, "created": NOON}
+    process = {"callback": "http://127.0.0.1:9", "updated": NOON}
+    pid = f"urn:running:{number}"
+    transfer = {"agreement": f"urn:a:{number}", "format": "HttpData-PULL", "state": "STARTED"} | fields
+    house.add(
+        Negotiation(**common, **process, pid=f"urn:n:{number}", state="FINALIZED", offer_id="o", policy=policy),
+        Agreement(
+            **common, id=f"urn:a:{number}", negotiation=f"urn:n:{number}", policy=policy, state="active", uses=1
+        ),
+        Transfer(**common, **process, pid=pid, **transfer),
+    )
+    return house.transfer(pid)
+
+
+def grant(house: Still, ours: Transfer, consumer: str = PEER) -> str:
+    """Return a grant as the transfer's start message carries it."""
+    return house.connector.transfers.grant(ours.pid, consumer)
+
+
+def change(house: Still, model: Any, key: str, **fields: Any) -> None:
+    """Change a row."""
+    with house.connector.database.begin(US) as work:
+        row = work.need(model, key, lock=True)
+        for name, value in fields.items():
+            setattr(row, name, value)
+
+
+def test_the_files_of_a_running_transfer_are_given(house: Still, peer: Puppet) -> None:
+    """List, open and bytes agree, from any place to any other."""
+    content = bytes(range(256)) * 3000
+    ours = running(house, content=content)
+    token = grant(house, ours)
+    delivery = house.connector.delivery
+    (asset,) = delivery.assets(ours.pid, token)
+    assert (asset.filename, asset.size) == ("rain.csv", len(content))
+    for name in (None, "rain.csv"):
+        found, path = delivery.open(ours.pid, token, name)
+        assert (found, path.read_bytes()) == (asset, content)
+    assert b"".join(delivery.stream(ours.pid, token, path, 0, len(content))) == content
+    for start, end in ((0, 1), (PIECE - 1, PIECE + 1), (len(content) - 1, len(content)), (5, 5)):
+        assert b"".join(delivery.stream(ours.pid, token, path, start, end)) == content[start:end]
+
+
+def test_t28_a_grant_opens_its_own_transfer_only(house: Still, peer: Puppet) -> None:
+    """Of another transfer, another dataset, another consumer, another connector, or of no transfer: refused."""
+    ours, other = running(house), running(house)
+    now, key = house.clock(), house.connector.identity.key
+    foreign = Grants(house.clock, lambda: "id", US, new_key())
+    claims = tokens.Claims(issuer=US, audience=f"{US}/data/{ours.pid}", issued=now, expires=now + LIFE, id="i")
+    nobodys = tokens.sign(claims, key, keys.key_id(US, key))
+    for wrong in (
+        grant(house, other),
+        grant(house, ours, OTHER),
+        house.connector.transfers.grant("urn:none", PEER),
+        foreign.give(ours.pid, PEER),
+        house.connector.identity.mint(PEER),
+        house.connector.identity.mint(US),
+        nobodys,
+        "",
+        "rubbish",
+        grant(house, ours)[:-2],
+    ):
+        for ask in (house.connector.delivery.assets, house.connector.delivery.open):
+            with pytest.raises(Unauthenticated):
+                ask(ours.pid, wrong)
+    with pytest.raises(Unauthenticated):
+        house.connector.delivery.assets("urn:none", grant(house, ours))
+
+
+def test_t28_a_grant_is_old_after_ten_minutes(house: Still, peer: Puppet) -> None:
+    """Whoever copied it has little time; the consumer's connector gets a fresh one."""
+    ours = running(house)
+    token = grant(house, ours)
+    house.clock.move(minutes=9)
+    assert house.connector.delivery.assets(ours.pid, token)
+    house.clock.move(minutes=1, seconds=11)
+    with pytest.raises(Unauthenticated):
+        house.connector.delivery.assets(ours.pid, token)
+    assert house.connector.delivery.assets(ours.pid, grant(house, ours))
+
+
+def test_t28_a_grant_for_a_transfer_of_which_we_are_the_consumer_opens_nothing(house: Still, peer: Puppet) -> None:
+    """Our own requests are no doors."""
+    ours = running(house, role="consumer")
+    with pytest.raises(Unauthenticated):
+        house.connector.delivery.assets(ours.pid, grant(house, ours))
+
+
+@pytest.mark.parametrize("state", ["REQUESTED", "SUSPENDED", "COMPLETED", "TERMINATED"])
+def test_t28_a_transfer_that_does_not_run_gives_nothing(house: Still, peer: Puppet, state: str) -> None:
+    """The grant is good and the transfer is not: its state is told."""
+    ours = running(house)
+    token = grant(house, ours)
+    change(house, Transfer, ours.pid, state=state)
+    with pytest.raises(Denied, match=state):
+        house.connector.delivery.assets(ours.pid, token)
+
+
+def test_t28_an_ended_agreement_gives_nothing(house: Still, peer: Puppet) -> None:
+    """At once, before its transfers are ended, and with its reason."""
+    ours = running(house)
+    token = grant(house, ours)
+    house.connector.agreements.terminate(ours.agreement, "The source was recalled.", OPERATOR)
+    with pytest.raises(Denied, match="recalled"):
+        house.connector.delivery.assets(ours.pid, token)
+
+
+def test_t24_a_distrusted_consumer_gets_nothing_more(house: Still) -> None:
+    """Who is taken out of the list of peers gets no byte more, whatever grants it holds, in the middle of a file too."""
+    with puppet("did:web:rogue.example") as rogue:
+        house.trust(rogue)
+        ours = running(house, rogue.participant, content=b"x" * (4 * PIECE))
+        token = grant(house, ours, rogue.participant)
+        delivery = house.connector.delivery
+        _, path = delivery.open(ours.pid, token)
+        stream = delivery.stream(ours.pid, token, path, 0, 4 * PIECE)
+        next(stream)
+        house.connector.identity.distrust(rogue.participant)
+        with pytest.raises(Denied):
+            delivery.assets(ours.pid, token)
+        house.clock.move(seconds=2)
+        with pytest.raises(Denied):
+            list(stream)
+
+
+@pytest.mark.parametrize(
+    ("template", "values", "until"),
+    [
+        ("time-limited", {"until": "2026-03-01T13:00:00Z"}, "2026-03-01T13:00:01+00:00"),
+        ("eu-only", {}, None),
+        ("recipients-only", {"recipients": [PEER]}, None),
+        ("counted", {"uses": "1"}, None),
+    ],
+)
+def test_t22_the_policy_is_asked_at_every_access(
+    houses: Callable[..., Still], template: str, values: dict[str, str], until: str | None
+) -> None:
+    """What permitted the start has to permit the access too: the clock, the peer's country and the count go on."""
+    house = houses()
+    with puppet(PEER) as peer:
+        house.trust(peer)
+        ours = running(house, template=template, values=values)
+        assert house.connector.delivery.assets(ours.pid, grant(house, ours))
+        if until:
+            house.clock.move(hours=1, seconds=1)
+        elif template == "eu-only":
+            house.trust(peer, CHINA)
+        elif template == "recipients-only":
+            change(house, Agreement, ours.agreement, policy=templates.fill(template, recipients=[OTHER]))
+        else:
+            change(house, Agreement, ours.agreement, uses=2)
+        with pytest.raises(Denied) as refused:
+            house.connector.delivery.assets(ours.pid, grant(house, ours))
+        assert refused.value.reasons
+
+
+@pytest.mark.parametrize("how", ["clock", "agreement", "suspension"])
+def test_t22_a_stream_stops_in_the_middle_when_it_is_permitted_no_longer(houses: Callable[..., Still], how: str) -> None:
+    """Bytes that flow are held to the agreement while they flow: at most a second's worth is given too much."""
+    house = houses()
+    content = bytes(PIECE) * 8
+    with puppet(PEER) as peer:
+        house.trust(peer)
+        ours = running(house, template="time-limited", values={"until": "2026-03-01T12:05:00Z"}, content=content)
+        token = grant(house, ours)
+        delivery = house.connector.delivery
+        _, path = delivery.open(ours.pid, token)
+        stream = delivery.stream(ours.pid, token, path, 0, len(content))
+        got = [next(stream) for _ in range(2)]
+        house.clock.move(seconds=2)
+        got.append(next(stream))
+        if how == "clock":
+            house.clock.move(minutes=5)
+        else:
+            house.clock.move(seconds=2)
+            if how == "agreement":
+                house.connector.agreements.terminate(ours.agreement, "Recalled.", OPERATOR)
+            else:
+                change(house, Transfer, ours.pid, state="SUSPENDED")
+        with pytest.raises(Denied):
+            for piece in stream:
+                got.append(piece)
+        assert 3 <= len(got) <= 4
+        assert sum(map(len, got)) < len(content)
+
+
+def test_a_stream_needs_no_second_grant(house: Still, peer: Puppet) -> None:
+    """A large file takes longer than a grant lives: what was opened in time is given to its end."""
+    content = bytes(PIECE) * 3
+    ours = running(house, content=content)
+    token = grant(house, ours)
+    _, path = house.connector.delivery.open(ours.pid, token)
+    got = b""
+    for piece in house.connector.delivery.stream(ours.pid, token, path, 0, len(content)):
+        got += piece
+        house.clock.move(minutes=20)
+    assert got == content
+
+
+NAMES = st.text(max_size=20) | st.sampled_from(
+    ["../key.json", "..", "%2e%2e%2fkey.json", "/etc/passwd", "rain.csv\x00", "RAIN.CSV", "rain.csv/..", "", "./rain.csv"]
+)
+
+
+@given(NAMES)
+def test_t09_a_name_is_one_of_the_files_or_none(house: Still, peer: Puppet, name: str) -> None:
+    """Names are compared with those of the dataset's files and never become a path."""
+    ours = _one(house)
+    if name == "rain.csv":
+        return
+    with pytest.raises(NotFound):
+        house.connector.delivery.open(ours.pid, grant(house, ours), name)
+
+
+def _one(house: Still) -> Transfer:
+    found = house.rows(Transfer, col(Transfer.pid) == "urn:running:names")
+    if not found:
+        made = running(house)
+        row = house.transfer(made.pid)
+        house.add(Transfer(**{**row.model_dump(), "pid": "urn:running:names"}))
+    return house.transfer("urn:running:names")
+
+
+@given(st.text(max_size=30))
+def test_t28_no_text_is_a_grant(house: Still, peer: Puppet, text: str) -> None:
+    """Anything at all that is presented is refused, and breaks nothing."""
+    with pytest.raises(Refusal):
+        house.connector.delivery.assets(_one(house).pid, text)
+
+
+def test_of_several_files_one_is_named(house: Still, peer: Puppet) -> None:
+    """A file is never chosen for the asker."""
+    ours = running(house)
+    digest, size = house.connector.objects.put([b"second"])
+    more = {"distribution": f"{ours.dataset}#2", "filename": "snow.csv", "media_type": "text/csv"}
+    house.add(Asset(participant=US, dataset=ours.dataset, object=digest, size=size, **more))
+    token = grant(house, ours)
+    assert [asset.filename for asset in house.connector.delivery.assets(ours.pid, token)] == ["rain.csv", "snow.csv"]
+    assert house.connector.delivery.open(ours.pid, token, "snow.csv")[1].read_bytes() == b"second"
+    with pytest.raises(NotFound):
+        house.connector.delivery.open(ours.pid, token)
+
+
+def test_a_file_that_is_gone_is_not_found(house: Still, peer: Puppet) -> None:
+    """A shelf that lost a file says so; it does not break."""
+    ours = running(house, content=b"only here")
+    (asset,) = house.connector.delivery.assets(ours.pid, grant(house, ours))
+    house.connector.objects.delete(asset.object)
+    with pytest.raises(NotFound):
+        house.connector.delivery.open(ours.pid, grant(house, ours))
+
+
+@pytest.fixture(autouse=True)
+def quiet(house: Still) -> Iterator[None]:
+    """Leave nothing for the next test to deliver."""
+    yield
+    with house.connector.database.begin(US) as work:
+        for row in work.select(OutboxRow, col(OutboxRow.event) != "EvidenceRecorded"):
+            work.delete(row)
