@@ -212,7 +212,7 @@ def build(settings: Settings) -> Connector:
     health = Health(begin, read, now, me, lambda whose, row: outbox.revive(whose, row), checks, chores)  # noqa: PLW0108 - the outbox comes below
     handlers = _handlers(evidence, federation, health, negotiations, finder, transfers)
     outbox = Outbox(database, handlers, now, lease=LEASE)
-    about = settings.description or f"What {settings.name} shares."
+    about = settings.description or f"Datasets shared by {settings.name}."
     return Connector(
         settings=settings,
         database=database,

@@ -19,7 +19,7 @@ from connector.capabilities.evidence import Begin, Clock, NewId
 from connector.capabilities.identity import Principal
 from connector.capabilities.messenger import Messenger, message_id
 from connector.capabilities.offers import facts
-from connector.capabilities.processes import Letters, between, check_pids, pids
+from connector.capabilities.processes import Letters, between, check_pids, once_more, pids, unheard
 from connector.errors import Conflict, Denied, IllegalMove, InvalidInput, NotFound
 from connector.standards.dsp import messages, negotiation
 from connector.standards.dsp.negotiation import Move, NegotiationMessage, Role, State
@@ -130,6 +130,7 @@ class Negotiations:
 
         Raises:
             Conflict: nothing waits there.
+            Denied: the policy permitted it when it was asked for, and does not any more.
         """
         with self.begin(self.participant) as work:
             ours = work.need(Negotiation, pid, lock=True)
@@ -137,7 +138,7 @@ class Negotiations:
                 raise Conflict(f"The negotiation {pid!r} waits for nobody's approval.", fix="Look at its state.")
             ours.pending = None
             if ours.role == Role.PROVIDER:
-                self._agree(work, ours, by.name)
+                self._approve(work, ours, by.name)
             else:
                 self._move(work, ours, Move.ACCEPT, by.name)
             return ours
@@ -175,6 +176,9 @@ class Negotiations:
             InvalidInput: the callback address must not be called, or the terms are not the offer's.
         """
         self.check_url(message.callback_address or "")
+        return once_more(lambda: self._open(message, sender))
+
+    def _open(self, message: messages.ContractRequestMessage, sender: Principal) -> Negotiation:
         with self.begin(self.participant) as work:
             repeated = work.select(
                 Negotiation,
@@ -260,7 +264,7 @@ class Negotiations:
         with self.read(participant) as work:
             ours = work.need(Negotiation, event.subject)
             agreement = work.find(Agreement, ours.agreement_id) if ours.agreement_id else None
-        if ours.state == State.TERMINATED and event.move is not Move.TERMINATE:
+        if unheard(ours, event.move is Move.REQUEST, event.move is Move.TERMINATE):
             return
         path, message = self._message(ours, agreement, event)
         await self.letters.send(participant, ours, path, message)
@@ -307,6 +311,15 @@ class Negotiations:
             self._agree(work, ours, self.participant)
         elif offer.automation == "approve":
             ours.pending = "approval"
+
+    def _approve(self, work: Work, ours: Negotiation, by: str) -> None:
+        """Agree as a person says, if the policy still permits it."""
+        offer = work.need(Offer, ours.offer_id)
+        known = facts(self.now(), work.find(Peer, ours.peer), ours.peer, ours.claims, use=1)
+        decision = judge(offer.policy, "use", known)
+        if not decision.permitted:
+            raise Denied("The offer's policy does not permit it any more.", reasons=decision.reasons)
+        self._agree(work, ours, by)
 
     def _agree(self, work: Work, ours: Negotiation, by: str) -> None:
         self.agreements.draw_up(work, ours)
@@ -403,6 +416,8 @@ def requested(work: Work, terms: Mapping[str, Any]) -> Offer:
     key = str(terms.get("@id"))
     offer = work.find(Offer, key)
     if offer is None or offer.state != "open" or terms.get("target", offer.dataset) != offer.dataset:
+        raise NotFound("offer", key)
+    if work.need(Dataset, work.participant, offer.dataset).state != "published":
         raise NotFound("offer", key)
     if not intake.same(terms, offer.policy):
         raise InvalidInput(

@@ -7,7 +7,7 @@ from typing import Final, Generic, TypeVar
 from connector.capabilities.evidence import Begin, Clock
 from connector.capabilities.identity import Principal
 from connector.capabilities.messenger import Messenger, reasons
-from connector.errors import InvalidInput, NotFound, PeerFailed
+from connector.errors import Conflict, InvalidInput, NotFound, PeerFailed
 from connector.standards.dsp import messages
 from connector.standards.dsp.negotiation import Role
 from connector.storage.events import Event
@@ -84,6 +84,24 @@ def between(found: P | None, kind: str, pid: str, sender: Principal) -> P:
     if found is None or found.peer != sender.participant:
         raise NotFound(kind, pid)
     return found
+
+
+def once_more(open_: Callable[[], P]) -> P:
+    """Open a process that a peer may be asking for several times at once: who comes second finds the first one's."""
+    try:
+        return open_()
+    except Conflict:
+        return open_()
+
+
+def unheard(ours: Negotiation | Transfer, opening: bool, ending: bool) -> bool:
+    """Tell whether a move need not be told any more: it was overtaken by the end, or the peer never knew us.
+
+    A request that was tried is told even after the end: only its answer says which process the peer has to end.
+    """
+    if ending:
+        return ours.peer_pid is None
+    return ours.state == TERMINATED and not opening
 
 
 def pids(ours: Negotiation | Transfer) -> tuple[str, str]:

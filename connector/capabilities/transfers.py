@@ -16,7 +16,7 @@ from connector.capabilities.evidence import Begin, Clock, NewId
 from connector.capabilities.identity import Principal
 from connector.capabilities.messenger import Messenger, message_id
 from connector.capabilities.offers import facts
-from connector.capabilities.processes import Letters, between, check_pids, pids
+from connector.capabilities.processes import Letters, between, check_pids, once_more, pids, unheard
 from connector.errors import Conflict, IllegalMove, InvalidInput, NotFound
 from connector.standards.dsp import messages, transfer
 from connector.standards.dsp.negotiation import Role
@@ -168,6 +168,9 @@ class Transfers:
             InvalidInput: a format that we do not offer, or a callback address that must not be called.
         """
         self.check_url(message.callback_address)
+        return once_more(lambda: self._open(message, sender))
+
+    def _open(self, message: messages.TransferRequestMessage, sender: Principal) -> Transfer:
         with self.begin(self.participant) as work:
             repeated = work.select(
                 Transfer,
@@ -288,7 +291,7 @@ class Transfers:
         """
         with self.read(participant) as work:
             ours = work.need(Transfer, event.subject)
-        if ours.state == State.TERMINATED and event.move is not Move.TERMINATE:
+        if unheard(ours, event.move is Move.REQUEST, event.move is Move.TERMINATE):
             return
         path, message = self._message(ours, event)
         await self.letters.send(participant, ours, path, message)

@@ -166,7 +166,8 @@ class Negotiation(Row, table=True):
 
     __tablename__ = "negotiation"
     __table_args__ = (
-        Index("negotiation_peer", "participant", "peer", "peer_pid"),
+        # A peer that asks twice at once opens one process: the second insert is refused.
+        Index("negotiation_peer", "participant", "peer", "role", "peer_pid", unique=True),
         Index("negotiation_updated", "participant", "state", "updated"),
     )
 
@@ -224,7 +225,7 @@ class Transfer(Row, table=True):
             ["participant", "agreement"], ["agreement.participant", "agreement.id"], name="transfer_agreement"
         ),
         Index("transfer_by_agreement", "participant", "agreement"),
-        Index("transfer_peer", "participant", "peer", "peer_pid"),
+        Index("transfer_peer", "participant", "peer", "role", "peer_pid", unique=True),
         Index("transfer_updated", "participant", "state", "updated"),
     )
 

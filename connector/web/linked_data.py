@@ -29,6 +29,7 @@ pages: Final = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, undefined=StrictUndefined
 )
 pages.globals["words"] = model.words
+pages.filters["moment"] = lambda text: text.removesuffix("T00:00:00Z").replace("T", " ").replace("Z", " UTC")
 
 Asked = Request[Any, Any, Any]
 

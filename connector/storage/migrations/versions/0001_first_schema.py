@@ -169,7 +169,7 @@ def _negotiations() -> None:
         sa.Column("updated", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("participant", "pid"),
     )
-    op.create_index("negotiation_peer", "negotiation", ["participant", "peer", "peer_pid"], unique=False)
+    op.create_index("negotiation_peer", "negotiation", ["participant", "peer", "role", "peer_pid"], unique=True)
     op.create_index("negotiation_updated", "negotiation", ["participant", "state", "updated"], unique=False)
 
 
@@ -220,7 +220,7 @@ def _agreements() -> None:
         sa.PrimaryKeyConstraint("participant", "pid"),
     )
     op.create_index("transfer_by_agreement", "transfer", ["participant", "agreement"], unique=False)
-    op.create_index("transfer_peer", "transfer", ["participant", "peer", "peer_pid"], unique=False)
+    op.create_index("transfer_peer", "transfer", ["participant", "peer", "role", "peer_pid"], unique=True)
     op.create_index("transfer_updated", "transfer", ["participant", "state", "updated"], unique=False)
 
 
