@@ -7,6 +7,7 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 from uuid import uuid4
 
 import httpx2
@@ -15,7 +16,6 @@ from connector import errors
 from connector.client.connection import Connection, patiently
 from connector.client.opening import open_file
 
-PIECE: Final = 256 * 1024
 STARTED: Final = "STARTED"
 
 
@@ -85,7 +85,7 @@ class _Download:
                 self.whole = _number(answer.headers.get("content-length", ""))
             self.tag = answer.headers.get("etag", "")
             self.name = _name(answer.headers.get("content-disposition", "")) or self.name
-            for piece in answer.iter_raw(PIECE):
+            for piece in answer.iter_raw():  # as it comes: what is collected first is lost when the connection breaks
                 file.write(piece)
                 self.digest.update(piece)
                 self.size += len(piece)
@@ -116,13 +116,13 @@ class Agreement:
     @property
     def state(self) -> dict[str, Any]:
         """The agreement as our connector has it now: parties, rules, signatures, state, uses."""
-        found: dict[str, Any] = self.connection.get(f"/api/agreements/{self.id}")
+        found: dict[str, Any] = self.connection.get(f"/api/agreements/{_path(self.id)}")
         return found
 
     @property
     def evidence(self) -> list[dict[str, Any]]:
         """Everything our connector recorded about it, in order."""
-        found: list[dict[str, Any]] = self.connection.get(f"/api/agreements/{self.id}/evidence")
+        found: list[dict[str, Any]] = self.connection.get("/api/evidence", subject=self.id)
         return found
 
     def transfer(self, *, timeout: float = 60.0) -> Transfer:
@@ -166,7 +166,12 @@ class Agreement:
 
     def terminate(self, reason: str) -> None:
         """End the agreement at once; running transfers end too, and the other side is told why."""
-        self.connection.post(f"/api/agreements/{self.id}/terminate", {"reason": reason})
+        self.connection.post(f"/api/agreements/{_path(self.id)}/terminate", {"reason": reason})
+
+
+def _path(key: str) -> str:
+    """Return an id, which a foreign provider may have chosen, as one part of a path."""
+    return quote(key, safe=":")
 
 
 def _number(text: str) -> int | None:

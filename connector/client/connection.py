@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
@@ -28,6 +29,9 @@ REFUSALS: Final[Mapping[str, type[errors.Refusal]]] = {
 BY_STATUS: Final[Mapping[int, type[errors.Refusal]]] = {401: errors.Unauthenticated, 403: errors.Denied}
 AWAY: Final = frozenset({502, 503, 504})
 """Answers of a connector, or of what stands before it, that is starting or stopping."""
+
+PIECE: Final = 256 * 1024
+"""Bytes of a file sent or taken at a time."""
 
 FIRST_PAUSE: Final = 0.02
 LONGEST_PAUSE: Final = 0.5
@@ -87,6 +91,16 @@ class Connection:
             PeerFailed: it could not be reached within the connection's patience.
         """
         return patiently(lambda: checked(self._http.request(method, path, **parts)), self.patience)
+
+    def upload(self, path: str, file: Path, **query: str) -> Any:
+        """Return the JSON answer to a POST of a file's bytes, read piece by piece, from the start on each try."""
+
+        def attempt() -> httpx2.Response:
+            with file.open("rb") as pieces:
+                content = iter(lambda: pieces.read(PIECE), b"")
+                return checked(self._http.request("POST", path, params=query, content=content))
+
+        return patiently(attempt, self.patience).json()
 
     @contextmanager
     def stream(self, url: str, headers: Mapping[str, str]) -> Iterator[httpx2.Response]:

@@ -30,33 +30,38 @@ def open_file(path: Path) -> Any:
 
 def _netcdf(path: Path) -> Any:
     """Return an `xarray.Dataset`."""
-    return _library("xarray").open_dataset(path, engine="netcdf4")
+    return library("xarray").open_dataset(path, engine="netcdf4")
 
 
 def _grib(path: Path) -> Any:
     """Return an `xarray.Dataset`; no index file is left beside the data."""
-    _library("cfgrib")
-    return _library("xarray").open_dataset(path, engine="cfgrib", backend_kwargs={"indexpath": ""})
+    library("cfgrib")
+    return library("xarray").open_dataset(path, engine="cfgrib", backend_kwargs={"indexpath": ""})
 
 
 def _geotiff(path: Path) -> Any:
     """Return an open `rasterio.DatasetReader`."""
-    return _library("rasterio").open(path, driver="GTiff")
+    return library("rasterio").open(path, driver="GTiff")
 
 
 def _parquet(path: Path) -> Any:
     """Return a `pandas.DataFrame`."""
-    return _library("pandas").read_parquet(path)
+    return library("pandas").read_parquet(path)
 
 
 def _csv(path: Path) -> Any:
     """Return a `pandas.DataFrame`; periods such as `2001` stay text, as SDMX means them."""
-    pandas = _library("pandas")
+    pandas = library("pandas")
     columns = pandas.read_csv(path, nrows=0).columns
     return pandas.read_csv(path, dtype={name: str for name in columns if name == "TIME_PERIOD"})
 
 
-def _library(name: str) -> Any:
+def library(name: str) -> Any:
+    """Return a library by its name.
+
+    Raises:
+        InvalidInput: it is not installed; says which extra brings it.
+    """
     try:
         return importlib.import_module(name)
     except ImportError:

@@ -4,11 +4,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Self
 from uuid import uuid4
 
 from connector.client.agreements import Agreement
 from connector.client.connection import Connection, NegotiationTerminated
+from connector.client.opening import library
 from connector.errors import InvalidInput, NotFound, PeerFailed
 
 Accept = Literal["any"] | Sequence[Mapping[str, Any]]
@@ -133,9 +134,8 @@ class Hits(Iterable[Hit]):
 
     def to_dataframe(self) -> Any:
         """Return the hits as a `pandas.DataFrame`."""
-        import pandas as pd  # noqa: PLC0415 - the core of the SDK does without pandas
-
-        return pd.DataFrame([{"title": h.title, "participant": h.participant, "id": h.id} for h in self])
+        rows = [{"title": hit.title, "participant": hit.participant, "id": hit.id} for hit in self]
+        return library("pandas").DataFrame(rows, columns=["title", "participant", "id"])
 
     def _all(self) -> Iterator[Hit]:
         after: str | None = None
@@ -153,16 +153,24 @@ class Table(list[dict[str, str]]):
 
     def to_dataframe(self) -> Any:
         """Return the rows as a `pandas.DataFrame`."""
-        import pandas as pd  # noqa: PLC0415 - as above
-
-        return pd.DataFrame(list(self))
+        return library("pandas").DataFrame(list(self))
 
 
 class Space:
-    """A data space, seen through one connector."""
+    """A data space, seen through one connector; as a context manager it closes its connections at the end."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.connection.close()
 
     # --- find and use -------------------------------------------------------------------------------------------
 
@@ -178,6 +186,7 @@ class Space:
         participant: str | None = None,
         publisher: str | None = None,
         max_items: int | None = None,
+        page_size: int | None = None,
     ) -> Hits:
         """Search own and crawled datasets.
 
@@ -187,6 +196,7 @@ class Space:
             begin: first moment of a period that the data must touch, ISO 8601 with time zone.
             end: last moment of that period.
             max_items: stop after so many hits.
+            page_size: hits fetched at a time.
         """
         query = {
             "q": q or None,
@@ -197,6 +207,7 @@ class Space:
             "format": format,
             "participant": participant,
             "publisher": publisher,
+            "limit": page_size,
         }
         return Hits(self.connection, {key: value for key, value in query.items() if value is not None}, max_items)
 
@@ -216,9 +227,7 @@ class Space:
     def draft(self, path: str | Path) -> Draft:
         """Upload a file and return the record that it supports."""
         path = Path(path)
-        answer = self.connection.send(
-            "POST", "/api/drafts", params={"filename": path.name}, content=path.read_bytes()
-        ).json()
+        answer = self.connection.upload("/api/drafts", path, filename=path.name)
         return Draft(answer["record"], answer["kind"], tuple(answer["notes"]))
 
     def validate(self, record: Mapping[str, Any] | str | bytes, profile: str = "dcat-ap") -> dict[str, Any]:

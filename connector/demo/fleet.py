@@ -55,7 +55,7 @@ class Member:
     folder: Path
     port: int = 0
     key: str = field(default="", repr=False)
-    space: Space = field(default_factory=lambda: Space(Connection("http://127.0.0.1")))
+    space: Space = field(init=False)
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -187,7 +187,7 @@ class Fleet:
             process.wait()
             self._guard.order("forget", process.pid)
         for member in self.members.values():
-            member.space.connection.close()
+            member.space.close()
 
     # --- inside -----------------------------------------------------------------------------------------------------
 
@@ -206,6 +206,7 @@ class Fleet:
             try:
                 self._await_ready(member)
             except _PortTaken:
+                member.space.close()
                 continue
             return
 
@@ -264,7 +265,7 @@ class Fleet:
                         return
                 time.sleep(0.05)
         finally:
-            quick.connection.close()
+            quick.close()
         if "address already in use" in member.tail().lower():
             raise _PortTaken
         raise Failed("`greendeal serve` does not start.", of=[member.actor.participant])
