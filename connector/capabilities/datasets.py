@@ -17,6 +17,7 @@ from connector.capabilities.identity import Principal
 from connector.errors import InvalidInput, NotFound
 from connector.standards import rdf
 from connector.standards.dcat import graph, model, plain, shacl
+from connector.standards.dsp.catalog import dataset_entry
 from connector.storage.events import Event
 from connector.storage.objects import Objects
 from connector.storage.tables import Asset, Dataset
@@ -26,6 +27,8 @@ PLAIN: Final = "application/json"
 """Media type of the plain form of a record; every other one is RDF."""
 
 DEFAULT_PROFILE: Final = "dcat-ap"
+
+_SOME_OFFER: Final = {"@id": "urn:some:offer", "@type": "Offer", "permission": [{"action": "use"}]}
 
 
 class DatasetPublished(Event, frozen=True, kw_only=True):
@@ -109,6 +112,7 @@ class Datasets:
         report = shacl.check(triples, profile)
         if not report.conforms:
             raise report.refusal()
+        _check_carried(subject, triples)
         canonical = rdf.canonical(triples)
         view = graph.read(triples, subject)
         with self.begin(self.participant) as work:
@@ -233,6 +237,15 @@ def parse_record(data: bytes, media_type: str) -> tuple[str, rdf.Triples]:
             fix="Send one dataset in each record, of type dcat:Dataset and named by an absolute IRI.",
         )
     return found[0], rdf.skolemise(triples, found[0])
+
+
+def _check_carried(subject: str, triples: rdf.Triples) -> None:
+    """Refuse a record that the protocol's catalog has no form for: it would cost peers the whole page it is on.
+
+    Raises:
+        InvalidInput: an IRI in it reads as a prefixed name there.
+    """
+    dataset_entry(triples, subject, [_SOME_OFFER], subject, ["any"])
 
 
 def _digest(each: model.Distribution) -> str:

@@ -148,6 +148,15 @@ def test_a_faulty_record_stores_nothing(house: Still, data: bytes, media_type: s
     assert [len(house.rows(model)) for model in (Dataset, Evidence, OutboxRow, Asset)] == counts
 
 
+def test_a_record_that_no_catalog_could_carry_is_refused(house: Still) -> None:
+    """An IRI that reads as a prefixed name in the protocol's catalog would cost peers every other dataset, too."""
+    key = f"https://us.example/datasets/odd-{next(house.numbers)}"
+    data = TURTLE.replace("KEY", key).replace("<urn:x:beyond-the-table>", "dct:relation <dct:title> ; <urn:x:p>")
+    with pytest.raises(InvalidInput, match="prefixed name"):
+        house.connector.datasets.register(data.encode(), "text/turtle", OPERATOR)
+    assert house.rows(Dataset, col(Dataset.id) == key) == []
+
+
 def test_every_finding_is_told_and_a_check_keeps_nothing(house: Still) -> None:
     """`validate` says the same as `register` refuses with, and is no registration."""
     document = record(house, title={}, description={})
