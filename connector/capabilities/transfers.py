@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-import msgspec
 from sqlmodel import col
 
 from connector.capabilities.agreements import AgreementEnded, need_active, why_not
@@ -18,7 +17,7 @@ from connector.capabilities.messenger import Messenger, message_id
 from connector.capabilities.offers import facts
 from connector.capabilities.processes import Letters, between, check_pids, once_more, pids, unheard
 from connector.errors import Conflict, IllegalMove, InvalidInput, NotFound
-from connector.standards.dsp import messages, transfer
+from connector.standards.dsp import messages, transfer, wire
 from connector.standards.dsp.negotiation import Role
 from connector.standards.dsp.transfer import Move, State, TransferMessage
 from connector.standards.odrl.decide import judge
@@ -155,7 +154,9 @@ class Transfers:
         if renewal is None:
             return address
         answer = await self.letters.messenger.post(ours.peer, renewal, b"{}")
-        return messages.load_address(msgspec.json.decode(answer.body))
+        fresh = messages.load_address(wire.read(answer.body))
+        self._check_address(fresh)
+        return fresh
 
     # --- said by a peer -----------------------------------------------------------------------------------------
 
@@ -212,7 +213,7 @@ class Transfers:
         Raises:
             NotFound: no such transfer with this peer; a stranger must not learn that it exists.
             IllegalMove: the protocol does not allow it in this state.
-            InvalidInput: the message names another transfer.
+            InvalidInput: the message names another transfer, or a data address that must not be called.
         """
         move = transfer.move_of(message)
         if isinstance(message, messages.TransferRequestMessage):
@@ -225,6 +226,7 @@ class Transfers:
             ours.state = transfer.apply(State(ours.state), move, Role(ours.role).other)
             ours.updated = self.now()
             if isinstance(message, messages.TransferStartMessage) and message.data_address is not None:
+                self._check_address(message.data_address)
                 ours.data_address = messages.dump(message.data_address)
             if isinstance(message, messages.TransferTerminationMessage | messages.TransferSuspensionMessage):
                 ours.code, ours.reason = message.code, list(message.reason)
@@ -350,6 +352,12 @@ class Transfers:
                 return f"{process}/completion", messages.TransferCompletionMessage(**both)
             case Move.TERMINATE:
                 return f"{process}/termination", messages.TransferTerminationMessage(**both, **why)
+
+    def _check_address(self, address: messages.DataAddress) -> None:
+        """Refuse a data address that nobody on our side may call (a start is refused whole, and stays undone)."""
+        for url in (address.endpoint, address.get(RENEWAL)):
+            if url is not None:
+                self.check_url(url)
 
     def _access(self, ours: Transfer) -> messages.DataAddress:
         endpoint = f"{self.data_address}/{ours.pid}"
