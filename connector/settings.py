@@ -6,6 +6,7 @@ It wins over the file.
 """
 
 import json
+import re
 import tomllib
 from collections.abc import Mapping
 from contextlib import suppress
@@ -121,10 +122,10 @@ def load(folder: Path, environment: Mapping[str, str]) -> Settings:
         raise InvalidInput(
             f"The settings file is not TOML: {error}.", where=str(path), fix="Correct that line."
         ) from None
-    for key, value in environment.items():
-        if key.startswith(PREFIX) and key not in NOT_SETTINGS:
-            _overlay(tree, key, value)
-    return check(tree, folder.resolve(), str(path))
+    variables = sorted(key for key in environment if key.startswith(PREFIX) and key not in NOT_SETTINGS)
+    for key in variables:
+        _overlay(tree, key, environment[key])
+    return check(tree, folder.resolve(), ", ".join([str(path), *variables]))
 
 
 NOT_SETTINGS = frozenset({"GREENDEAL_DATA", "GREENDEAL_URL", "GREENDEAL_API_KEY", "GREENDEAL_OUTPUT"})
@@ -136,9 +137,7 @@ def check(tree: Mapping[str, Any], folder: Path, where: str) -> Settings:
     try:
         settings = msgspec.convert({**tree, "folder": str(folder)}, Settings, strict=False, dec_hook=_decoded)
     except msgspec.ValidationError as error:
-        raise InvalidInput(
-            f"A setting is wrong: {error}.", where=where, fix="See docs/reference/settings.md."
-        ) from None
+        raise _wrong(str(error), where) from None
     host = urlsplit(settings.public_url).hostname or ""
     if settings.outbound.allow_loopback and host not in {"127.0.0.1", "localhost", "::1"}:
         raise InvalidInput(
@@ -147,6 +146,19 @@ def check(tree: Mapping[str, Any], folder: Path, where: str) -> Settings:
             fix="Remove outbound.allow_loopback, or serve on 127.0.0.1 only.",
         )
     return settings
+
+
+def _wrong(said: str, where: str) -> InvalidInput:
+    """Return the refusal of a tree that msgspec does not take, in an operator's words."""
+    text, _, place = said.partition(" - at `$")
+    path = place.strip(".`")
+    if unknown := re.search(r"unknown field `(\w+)`", text):
+        parts = {field.name: field.type for field in msgspec.structs.fields(Settings)}
+        keys = ", ".join(name for name in parts.get(path, Settings).__struct_fields__ if name != "folder")
+        table = f" in [{path}]" if path else ""
+        return InvalidInput(f"There is no setting {unknown[1]!r}{table}.", where=where, fix=f"Use one of: {keys}.")
+    named = f" {path!r}" if path else ""
+    return InvalidInput(f"The setting{named} is wrong: {text}.", where=where, fix="See docs/reference/settings.md.")
 
 
 def written(values: Mapping[str, Any], folder: Path, where: str) -> str:

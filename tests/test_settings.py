@@ -31,8 +31,9 @@ def test_variables_of_the_command_are_no_settings(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("variable", "value", "said"),
     [
-        ("GREENDEAL_PROT", "1", "prot"),
-        ("GREENDEAL_SERVER__PORT", "many", "int"),
+        ("GREENDEAL_PROT", "1", r"no setting 'prot'\. .*GREENDEAL_PROT(?s:.*)name, description"),
+        ("GREENDEAL_SERVER__PROT", "1", r"no setting 'prot' in \[server\](?s:.*)host, port"),
+        ("GREENDEAL_SERVER__PORT", "many", r"'server\.port' is wrong"),
         ("GREENDEAL_NAME__FIRST", "A", "There is no setting 'first' in 'name'"),
         ("GREENDEAL_OUTBOUND__PORTS", "[443", "array"),
         ("GREENDEAL_LOG_LEVEL", "loud", "loud"),

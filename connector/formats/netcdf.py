@@ -41,7 +41,10 @@ def read(path: Path, limits: Limits) -> Facts:
     try:
         dataset = netCDF4.Dataset(path, "r")
     except OSError as error:
-        raise InvalidInput("The file is no NetCDF file that can be opened; it may be damaged or cut off.") from error
+        raise InvalidInput(
+            "The file is no NetCDF file that can be opened; it may be damaged or cut off.",
+            fix="Fetch or write the file again, and compare its size with the original's.",
+        ) from error
     with dataset:
         variables = Variables(list(_variables(dataset, limits)), limits)
         return _facts(dataset, variables)
@@ -59,7 +62,10 @@ def _whole(path: Path, limits: Limits) -> None:
     try:
         hdf5.keep_inside(path, limits.objects)
     except OSError as error:
-        raise InvalidInput("The file is no HDF5 file that can be opened; it may be damaged or cut off.") from error
+        raise InvalidInput(
+            "The file is no HDF5 file that can be opened; it may be damaged or cut off.",
+            fix="Fetch or write the file again, and compare its size with the original's.",
+        ) from error
 
 
 def _variables(dataset: netCDF4.Dataset, limits: Limits) -> Iterator[NcVariable]:

@@ -1,6 +1,7 @@
 """The `Format` contract and the formats that are built in. Nothing here imports a reader: that is the child's work.
 
-A third party adds a format by naming an object that keeps the contract in the entry point group `connector.formats`:
+A third party adds a format by naming an object that keeps the contract, or a class that makes one without arguments,
+in the entry point group `connector.formats`:
 
     [project.entry-points."connector.formats"]
     odim = "weatherradar.formats:ODIM"
@@ -188,7 +189,8 @@ def plug_ins() -> tuple[Format, ...]:
     """
     found = []
     for point in sorted(entry_points(group=GROUP), key=lambda each: each.name):
-        value = point.load()
+        loaded = point.load()
+        value = loaded() if isinstance(loaded, type) else loaded
         if not isinstance(value, Format):
             raise TypeError(f"The entry point {point.name!r} of group {GROUP!r} is no Format: {point.value}.")
         found.append(value)

@@ -24,7 +24,7 @@ from tests.architecture.project import ROOT
 from tests.docs.pages import Command, Step, commands, matches, steps
 
 PORTS = range(8080, 8100)
-"""Ports that a page may name; each stands for a free one."""
+"""Ports that a page may name; each stands for one that is free for as long as the page is done."""
 
 SECONDS = 120
 """The longest that one step may take."""
@@ -50,6 +50,7 @@ class Reader:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.ports: dict[str, str] = {}
+        self.held = contextlib.ExitStack()
         self.printed = ""
         for entry in ("connector", "docs", "vocab", "shapes", "policies"):
             (folder / entry).symlink_to(ROOT / entry)
@@ -86,6 +87,7 @@ class Reader:
         for each in started:
             each.kill()
             each.communicate()
+        self.held.close()
 
     # --- steps ------------------------------------------------------------------------------------------------------
 
@@ -161,7 +163,7 @@ class Reader:
 
     def _port(self, named: str) -> str:
         if named not in self.ports and int(named) in PORTS:
-            self.ports[named] = named if _free(int(named)) else str(_any_free())
+            self.ports[named] = str(_reserved(self.held))
         return self.ports.get(named, named)
 
     def _background(self, command: str, place: str) -> None:
@@ -276,18 +278,26 @@ def _listens(pid: int) -> bool:
     return False
 
 
+def _reserved(held: contextlib.ExitStack) -> int:
+    """Return a port that no other page is given until `held` closes, and that a server may listen on.
+
+    It has four digits, so that what is printed in columns keeps its width. It stays bound and is never listened on:
+    Linux lets a server bind it too, since servers allow addresses to be used again.
+    """
+    ports = list(range(9100, 10000))
+    random.SystemRandom().shuffle(ports)  # the seed of the tests would give two runs the same port
+    port = next(filter(_free, ports))
+    probe = held.enter_context(socket.socket())
+    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    probe.bind(("127.0.0.1", port))
+    return port
+
+
 def _free(port: int) -> bool:
+    """Tell whether nobody has the port, not even bound."""
     with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
         except OSError:
             return False
         return True
-
-
-def _any_free() -> int:
-    """Return a free port of four digits, so that what is printed in columns keeps its width."""
-    ports = list(range(9100, 10000))
-    random.SystemRandom().shuffle(ports)  # the seed of the tests would give two runs the same port
-    return next(filter(_free, ports))
