@@ -4,10 +4,11 @@ A crawl reads a peer's whole catalog first and then changes the copies in one un
 a catalog, and a crawl that breaks off leaves the last whole copy.
 """
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from sqlmodel import col
@@ -17,16 +18,20 @@ from connector.capabilities.evidence import Begin, Clock
 from connector.capabilities.identity import PeerDistrusted, PeerTrusted, Principal
 from connector.capabilities.messenger import Messenger
 from connector.errors import InvalidInput, PeerFailed, Refusal, TooLarge
+from connector.formats.description import clean
 from connector.standards import rdf
 from connector.standards.dcat import graph, model
 from connector.standards.dsp import catalog as dsp
 from connector.standards.dsp import messages
+from connector.storage import values
 from connector.storage.events import DeliveryFailed, Event, name_of
 from connector.storage.tables import Dataset, OutboxRow, Peer
 from connector.storage.work import Work
 
 PAGES_AT_MOST: Final = 10_000
 DATASETS_AT_MOST: Final = 200_000
+KEY_BYTES: Final = 1500
+"""Longest id of a dataset: it is part of keys, and PostgreSQL keeps none beyond 2,700 bytes in all."""
 
 
 class CrawlAsked(Event, frozen=True, kw_only=True):
@@ -43,6 +48,17 @@ class CatalogCrawled(Event, frozen=True, kw_only=True):
     datasets: int
     changed: int
     withdrawn: int
+
+
+class _Found(NamedTuple):
+    """A dataset of a peer's catalog, as it will be kept."""
+
+    id: str
+    title: str
+    record: bytes
+    fingerprint: str
+    offers: list[dict[str, Any]]
+    formats: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +101,7 @@ class Federation:
             state = "unreachable" if isinstance(refusal, PeerFailed) else "refused"
             self._note(participant, peer.id, state, str(refusal))
             raise
-        self._store(participant, peer.id, found, skipped)
+        await asyncio.to_thread(self._store, participant, peer.id, found, skipped)
 
     def schedule(self, event: PeerTrusted | CrawlDue, participant: str) -> None:
         """Set the time of the next crawl; one is due for each peer at most."""
@@ -109,36 +125,37 @@ class Federation:
                 _withdraw(work, row, self.now())
 
     def failed(self, event: DeliveryFailed, participant: str) -> None:
-        """Note, where people look for it, that a crawl was given up."""
-        if event.subscriber == "federation.crawl":
-            self._note(participant, event.subject, "failed", event.reason)
+        """Note, where people look for it, that a crawl was given up, unless a later one went well meanwhile."""
+        if event.subscriber != "federation.crawl":
+            return
+        with self.begin(participant) as work:
+            row = work.find(Peer, event.subject, lock=True)
+            if row is not None and row.crawl_state != "fresh":
+                row.crawl_state, row.crawl_error = "failed", event.reason
 
-    async def _fetch(self, peer: Peer) -> tuple[dict[str, dsp.CatalogDataset], list[str]]:
+    async def _fetch(self, peer: Peer) -> tuple[dict[str, _Found], list[str]]:
         """Return the datasets of a peer's catalog by id, and what of it could not be used."""
-        found: dict[str, dsp.CatalogDataset] = {}
+        found: dict[str, _Found] = {}
         skipped: list[str] = []
         message = messages.encode(messages.CatalogRequestMessage())
         url = f"{peer.address}/catalog/request"
+        asked = {url}
         for _ in range(PAGES_AT_MOST):
             answer = await self.messenger.post(peer.id, url, message, limit=dsp.MAX_BYTES)
-            page = dsp.read_catalog(answer.body)
-            if page.participant_id != peer.id:
-                raise InvalidInput(
-                    f"The catalog is of {page.participant_id}, not of {peer.id}.",
-                    where="participantId",
-                    fix="Correct the peer's participant id or address.",
-                )
-            skipped += page.skipped
-            found |= {each.id: each for each in page.datasets}
+            # A page may be large, and this is the loop that answers everybody.
+            await asyncio.to_thread(_read_page, peer.id, answer.body, found, skipped)
             following = dsp.next_link(answer.headers.get("Link"), base=answer.url)
             if following is None:
                 return found, skipped
             _check_origin(url := following, peer.address)
+            if url in asked:
+                raise InvalidInput(f"The pages of the catalog lead back to one that was read: {url}.", where="Link")
+            asked.add(url)
             if len(found) > DATASETS_AT_MOST:
                 break
         raise TooLarge(f"The catalog of {peer.id} has no end within {DATASETS_AT_MOST:,} datasets.")
 
-    def _store(self, participant: str, peer: str, found: dict[str, dsp.CatalogDataset], skipped: list[str]) -> None:
+    def _store(self, participant: str, peer: str, found: Mapping[str, _Found], skipped: Sequence[str]) -> None:
         with self.begin(participant) as work:
             row = work.find(Peer, peer, lock=True)
             if row is None:
@@ -154,33 +171,19 @@ class Federation:
             work.record(peer, "catalog.crawled", peer, {**counts, "skipped": skipped[:100]})
             work.emit(CatalogCrawled(subject=peer, **counts))
 
-    def _keep(self, work: Work, peer: str, copy: Dataset | None, each: dsp.CatalogDataset) -> bool:
+    def _keep(self, work: Work, peer: str, copy: Dataset | None, each: _Found) -> bool:
         """Write one dataset as the peer has it now, and tell whether that changed anything."""
-        record = rdf.canonical(each.triples)
-        mark = rdf.fingerprint(record)
-        if copy is not None and (copy.fingerprint, copy.offers, copy.state) == (mark, each.offers, "published"):
-            return False
-        title = model.words(graph.read(each.triples, each.subject).title) or each.id
+        now: dict[str, Any] = {"title": each.title, "record": each.record, "fingerprint": each.fingerprint}
+        now |= {"offers": each.offers, "formats": each.formats, "updated": self.now()}
         if copy is None:
-            work.add(
-                Dataset(
-                    participant=self.participant,
-                    origin=peer,
-                    id=each.id,
-                    title=title,
-                    profile="",
-                    record=record,
-                    fingerprint=mark,
-                    offers=each.offers,
-                    formats=each.formats,
-                    created=self.now(),
-                    updated=self.now(),
-                )
-            )
+            key = {"participant": self.participant, "origin": peer, "id": each.id}
+            work.add(Dataset(**key, **now, profile="", created=self.now()))
+        elif (copy.fingerprint, copy.offers, copy.state) == (each.fingerprint, each.offers, "published"):
+            return False
         else:
-            copy.title, copy.record, copy.fingerprint = title, record, mark
-            copy.offers, copy.formats = each.offers, each.formats
-            copy.state, copy.version, copy.updated = "published", copy.version + 1, self.now()
+            copy.state, copy.version = "published", copy.version + 1
+            for name, value in now.items():
+                setattr(copy, name, value)
         work.emit(DatasetPublished(subject=each.id, origin=peer))
         return True
 
@@ -188,6 +191,44 @@ class Federation:
         with self.begin(participant) as work:
             if (row := work.find(Peer, peer, lock=True)) is not None:
                 row.crawl_state, row.crawl_error = state, error
+
+
+def _read_page(peer: str, body: bytes, found: dict[str, _Found], skipped: list[str]) -> None:
+    """Read one page of a peer's catalog into `found`; what is wrong with one dataset costs no other.
+
+    Raises:
+        InvalidInput: it is no catalog, or another participant's.
+    """
+    page = dsp.read_catalog(body, limit=dsp.MAX_BYTES)
+    if page.participant_id != peer:
+        raise InvalidInput(
+            f"The catalog is of {page.participant_id}, not of {peer}.",
+            where="participantId",
+            fix="Correct the peer's participant id or address.",
+        )
+    skipped += [str(clean(line)) for line in page.skipped]
+    for each in page.datasets:
+        try:
+            found[each.id] = _usable(peer, each)
+        except InvalidInput as refusal:
+            skipped.append(f"Dataset {clean(each.id, 200)}: {refusal.message}")
+
+
+def _usable(peer: str, each: dsp.CatalogDataset) -> _Found:
+    """Return a dataset as we keep it.
+
+    Raises:
+        InvalidInput: it is another participant's, or has what cannot be kept or shown.
+    """
+    if each.participant_id != peer:
+        raise InvalidInput(f"It is offered by {each.participant_id}, not by {peer}.")
+    if len(each.id.encode(errors="replace")) > KEY_BYTES:
+        raise TooLarge(f"Its id has more than {KEY_BYTES} bytes.")
+    record = rdf.canonical(each.triples)
+    title = model.words(graph.read(each.triples, each.subject).title) or each.id
+    kept = {"id": each.id, "title": title, "offers": each.offers, "formats": each.formats}
+    values.columns(kept, frozenset({"offers", "formats"}))
+    return _Found(each.id, title, record, rdf.fingerprint(record), each.offers, each.formats)
 
 
 def _copies(work: Work, peer: str) -> Iterable[Dataset]:

@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
+from urllib.parse import quote
 
-from pyoxigraph import Triple
+from pyoxigraph import NamedNode, Triple
 from sqlmodel import col
 
 from connector.capabilities.catalog import offer_links, record_triples
@@ -19,6 +20,8 @@ from connector.capabilities.evidence import Begin
 from connector.capabilities.offers import OfferClosed, OfferMade, open_offers
 from connector.errors import TooLarge
 from connector.standards.dcat import graph, model
+from connector.standards.dsp.entries import iri_of
+from connector.standards.rdf import GD
 from connector.storage.index import BBox, Entry, Index, SearchPage, SearchRequest
 from connector.storage.sparql import Limits, QueryPool, Result
 from connector.storage.tables import Dataset
@@ -77,7 +80,7 @@ class Search:
                 self._put(work, row)
             else:
                 self.index.remove(work, origin, event.subject)
-                self.triples.remove(origin, event.subject)
+                self.triples.remove(origin, _name(event.subject))
 
     def reindex(self) -> int:
         """Make all projections anew from the records, and say how many records there are."""
@@ -101,10 +104,31 @@ class Search:
 
     def _put(self, work: Work, row: Dataset) -> None:
         record = record_triples(row.record)
+        subject = subject_of(row.id, record)
         own = row.origin == self.participant
         offers = [offer.policy for offer in open_offers(work, row.id)] if own else row.offers
-        self.triples.replace(row.origin, row.id, said(row.id, record, offers))
-        self.index.put(work, entry(row, graph.read(record, row.id)))
+        self.triples.replace(row.origin, _name(row.id), said(subject, record, offers))
+        self.index.put(work, entry(row, graph.read(record, subject)))
+
+
+def subject_of(key: str, record: Sequence[Triple]) -> str:
+    """Return the IRI that the record of the dataset `key` speaks of; of a peer's dataset it may be another than `key`.
+
+    Connectors of other kinds call their datasets `asset-1`; their records are about the address that we made of it.
+    """
+    found = graph.subjects(record)
+    if key in found or not found:
+        return key
+    whole = iri_of(key)
+    return next((each for each in found if each == whole or each.endswith(quote(key, safe=""))), found[0])
+
+
+def _name(key: str) -> str:
+    """Return the name of a dataset's record in the store: an IRI, made where the dataset's own id is none."""
+    try:
+        return NamedNode(key).value
+    except ValueError:
+        return f"{GD}record:{quote(key, safe='')}"
 
 
 def said(dataset: str, record: Sequence[Triple], offers: Sequence[Mapping[str, Any]]) -> list[Triple]:
@@ -143,10 +167,10 @@ def _moment(text: str | None, *, last: bool) -> datetime | None:
     """Return the first or last moment that a year, month, date or moment of a record means, in UTC; None if none."""
     if text is None:
         return None
-    if re.fullmatch(r"\d{4}(-\d\d)?", text):
-        year, month = int(text[:4]), int(text[5:] or (12 if last else 1))
-        text = f"{year}-{month:02}-{monthrange(year, month)[1] if last else 1:02}"
     try:
+        if re.fullmatch(r"\d{4}(-\d\d)?", text, re.ASCII):
+            year, month = int(text[:4]), int(text[5:] or (12 if last else 1))
+            text = f"{year:04}-{month:02}-{monthrange(year, month)[1] if last else 1:02}"
         found = datetime.fromisoformat(text)
     except ValueError:
         return None
