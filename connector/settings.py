@@ -10,6 +10,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from contextlib import suppress
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -55,6 +56,8 @@ class Outbound(_Part, frozen=True):
     """Speak to peers on this machine; for tests and demonstrations."""
     ports: tuple[int, ...] = (443,)
     """Ports that may be called; any port where loopback is allowed."""
+    networks: tuple[str, ...] = ()
+    """Ranges that may be called although they are not public, such as `10.20.0.0/16` of a closed data space."""
 
 
 class Reading(_Part, frozen=True):
@@ -138,6 +141,11 @@ def check(tree: Mapping[str, Any], folder: Path, where: str) -> Settings:
         settings = msgspec.convert({**tree, "folder": str(folder)}, Settings, strict=False, dec_hook=_decoded)
     except msgspec.ValidationError as error:
         raise _wrong(str(error), where) from None
+    for network in settings.outbound.networks:
+        try:
+            ip_network(network)
+        except ValueError:
+            raise _wrong(f"{network!r} is no range of addresses - at `$.outbound.networks`", where) from None
     host = urlsplit(settings.public_url).hostname or ""
     if settings.outbound.allow_loopback and host not in {"127.0.0.1", "localhost", "::1"}:
         raise InvalidInput(

@@ -37,6 +37,7 @@ def test_variables_of_the_command_are_no_settings(tmp_path: Path) -> None:
         ("GREENDEAL_NAME__FIRST", "A", "There is no setting 'first' in 'name'"),
         ("GREENDEAL_OUTBOUND__PORTS", "[443", "array"),
         ("GREENDEAL_LOG_LEVEL", "loud", "loud"),
+        ("GREENDEAL_OUTBOUND__NETWORKS", '["ten"]', "'outbound.networks' is wrong: 'ten' is no range"),
     ],
 )
 def test_a_wrong_variable_is_refused(tmp_path: Path, variable: str, value: str, said: str) -> None:
