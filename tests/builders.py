@@ -114,7 +114,7 @@ class Still:
         key = f"https://us.example/datasets/{number or next(self.numbers)}"
         digest, size = self.connector.objects.put([content])
         record = (
-            f"<{key}> <http://purl.org/dc/terms/title> \"Rain\"@en .\n"
+            f'<{key}> <http://purl.org/dc/terms/title> "Rain"@en .\n'
             f"<{key}> <http://www.w3.org/1999/02/22-rdf-syntax-ns#type> <http://www.w3.org/ns/dcat#Dataset> .\n"
         )
         me = self.participant
@@ -195,7 +195,7 @@ def still(
         for name, value in (("now", clock), ("new_id", new_id), ("open_database", opened)):
             stack.enter_context(mock.patch.object(app, name, value))
         if network is not None:
-            stack.enter_context(mock.patch.object(app, "open_network", lambda _: network))
+            stack.enter_context(mock.patch.object(app, "open_network", return_value=network))
         connector = app.build(settings.check(values | changes, folder, "test"))
     with asyncio.Runner() as runner:
         yield Still(connector, clock, runner)
@@ -303,7 +303,9 @@ def puppet(participant: str) -> Iterator[Puppet]:
 def acknowledge(heard: Heard) -> Answer:
     """Answer as a provider that takes every message."""
     sent = heard.message
-    kind, state = ("TransferProcess", "REQUESTED") if "/transfers" in heard.path else ("ContractNegotiation", "REQUESTED")
+    kind, state = (
+        ("TransferProcess", "REQUESTED") if "/transfers" in heard.path else ("ContractNegotiation", "REQUESTED")
+    )
     mine = sent.get("consumerPid", "none")
     body = {
         "@context": ["https://w3id.org/dspace/2025/1/context.jsonld"],
@@ -345,7 +347,7 @@ def _handler(made: Puppet) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.write(answer.body)
 
-        do_GET = do_POST
+        do_GET = do_POST  # noqa: N815 - the library calls it by this name
 
         def log_message(self, *_: Any) -> None:
             """Say nothing."""

@@ -176,8 +176,8 @@ class Federation:
         now: dict[str, Any] = {"title": each.title, "record": each.record, "fingerprint": each.fingerprint}
         now |= {"offers": each.offers, "formats": each.formats, "updated": self.now()}
         if copy is None:
-            key = {"participant": self.participant, "origin": peer, "id": each.id}
-            work.add(Dataset(**key, **now, profile="", created=self.now()))
+            now |= {"participant": self.participant, "origin": peer, "id": each.id}
+            work.add(Dataset(**now, profile="", created=self.now()))
         elif (copy.fingerprint, copy.offers, copy.state) == (each.fingerprint, each.offers, "published"):
             return False
         else:

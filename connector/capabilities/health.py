@@ -98,4 +98,6 @@ def _state(check: Callable[[], object]) -> str:
         check()
     except (Refusal, OSError) as error:
         return str(error)
+    except Exception as error:  # noqa: BLE001 - a part that breaks in a way nobody foresaw does not work either
+        return f"It failed with {type(error).__name__}."
     return "ok"

@@ -64,18 +64,19 @@ def message_id(message: messages.Message) -> str:
 class _Error(msgspec.Struct):
     """What a DSP error object says, as far as a person can use it."""
 
-    code: str | None = None
-    reason: list[object] = []
+    code: object = None
+    reason: object = None
 
 
 def reasons(body: bytes) -> list[str]:
     """Return the reasons of a peer's error object verbatim; none when the body is no such object."""
     try:
         error = msgspec.json.decode(body, type=_Error)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return []
-    texts = [item if isinstance(item, str) else msgspec.json.encode(item).decode() for item in error.reason]
-    return texts or ([error.code] if error.code else [])
+    found = error.reason if isinstance(error.reason, list) else [error.reason] if error.reason else []
+    found = found or ([error.code] if error.code else [])
+    return [item if isinstance(item, str) else msgspec.json.encode(item).decode() for item in found]
 
 
 def said(body: bytes) -> str:

@@ -132,8 +132,11 @@ def test_a_withdrawn_dataset_is_gone_and_can_come_back(house: Still) -> None:
         (b"{", JSON, "JSON"),
         (b'{"id": "https://us.example/x", "colour": "red"}', JSON, "colour"),
         (b"", "text/turtle", "0 datasets"),
-        (b"<urn:a> a <http://www.w3.org/ns/dcat#Dataset> . <urn:b> a <http://www.w3.org/ns/dcat#Dataset> .",
-         "text/turtle", "2 datasets"),
+        (
+            b"<urn:a> a <http://www.w3.org/ns/dcat#Dataset> . <urn:b> a <http://www.w3.org/ns/dcat#Dataset> .",
+            "text/turtle",
+            "2 datasets",
+        ),
         (b"[] a <http://www.w3.org/ns/dcat#Dataset> .", "text/turtle", "0 datasets"),
         (b"<!DOCTYPE a [<!ENTITY b 'c'>]><a/>", "application/rdf+xml", "DOCTYPE"),
         (b"x", "application/x-unknown", "x-unknown"),
@@ -257,7 +260,8 @@ def test_files_of_one_name_can_each_be_had(house: Still) -> None:
 
 
 @pytest.mark.parametrize(
-    "title", ["../../etc/passwd", "..", ".", "", "a/b\\c", "\u202egnp.exe", "nul\x7f\r\nSet-Cookie: x", "日本", "a" * 500]
+    "title",
+    ["../../etc/passwd", "..", ".", "", "a/b\\c", "\u202egnp.exe", "nul\x7f\r\nSet-Cookie: x", "日本", "a" * 500],
 )
 def test_t09_a_files_name_is_harmless(house: Still, title: str) -> None:
     """Whatever the record calls it, what goes into a header and onto a disk is a plain name."""

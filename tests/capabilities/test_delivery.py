@@ -1,4 +1,4 @@
-"""Delivery: bytes are given to who holds a grant for a running transfer whose agreement permits it now, as long as it does."""
+"""Delivery: bytes are given for a running transfer whose agreement permits it now, and only as long as it does."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -15,27 +15,28 @@ from connector.errors import Denied, NotFound, Refusal, Unauthenticated
 from connector.standards.odrl import templates
 from connector.standards.vc import keys, tokens
 from connector.storage.tables import Agreement, Asset, Negotiation, OutboxRow, Transfer
-from tests.builders import CHINA, NOON, OPERATOR, Puppet, Still, puppet
+from tests.builders import CHINA, NOON, OPERATOR, Still, puppet
 from tests.capabilities.conftest import PEER, US
 
 OTHER = "did:web:other.example"
+pytestmark = pytest.mark.usefixtures("peer")
 
 
-def running(house: Still, peer: str = PEER, template: str = "open", content: bytes = b"rain\n", **fields: Any) -> Transfer:
+def running(
+    house: Still, peer: str = PEER, template: str = "open", content: bytes = b"rain\n", **fields: Any
+) -> Transfer:
     """Write a transfer that runs, under an agreement whose one use was counted when it started."""
     number = next(house.numbers)
     dataset = house.shelve(content)
     policy = {**templates.fill(template, **fields.pop("values", {})), "@type": "Agreement"}
     role = fields.pop("role", "provider")
     common: dict[str, Any] = {"participant": US, "peer": peer, "role": role, "dataset": dataset, "created": NOON}
-    process = {"callback": "http://127.0.0.1:9", "updated": NOON}
+    process: dict[str, Any] = {"callback": "http://127.0.0.1:9", "updated": NOON}
     pid = f"urn:running:{number}"
-    transfer = {"agreement": f"urn:a:{number}", "format": "HttpData-PULL", "state": "STARTED"} | fields
+    transfer: dict[str, Any] = {"agreement": f"urn:a:{number}", "format": "HttpData-PULL", "state": "STARTED"} | fields
     house.add(
         Negotiation(**common, **process, pid=f"urn:n:{number}", state="FINALIZED", offer_id="o", policy=policy),
-        Agreement(
-            **common, id=f"urn:a:{number}", negotiation=f"urn:n:{number}", policy=policy, state="active", uses=1
-        ),
+        Agreement(**common, id=f"urn:a:{number}", negotiation=f"urn:n:{number}", policy=policy, state="active", uses=1),
         Transfer(**common, **process, pid=pid, **transfer),
     )
     return house.transfer(pid)
@@ -54,7 +55,7 @@ def change(house: Still, model: Any, key: str, **fields: Any) -> None:
             setattr(row, name, value)
 
 
-def test_the_files_of_a_running_transfer_are_given(house: Still, peer: Puppet) -> None:
+def test_the_files_of_a_running_transfer_are_given(house: Still) -> None:
     """List, open and bytes agree, from any place to any other."""
     content = bytes(range(256)) * 3000
     ours = running(house, content=content)
@@ -70,7 +71,7 @@ def test_the_files_of_a_running_transfer_are_given(house: Still, peer: Puppet) -
         assert b"".join(delivery.stream(ours.pid, token, path, start, end)) == content[start:end]
 
 
-def test_t28_a_grant_opens_its_own_transfer_only(house: Still, peer: Puppet) -> None:
+def test_t28_a_grant_opens_its_own_transfer_only(house: Still) -> None:
     """Of another transfer, another dataset, another consumer, another connector, or of no transfer: refused."""
     ours, other = running(house), running(house)
     now, key = house.clock(), house.connector.identity.key
@@ -96,7 +97,7 @@ def test_t28_a_grant_opens_its_own_transfer_only(house: Still, peer: Puppet) -> 
         house.connector.delivery.assets("urn:none", grant(house, ours))
 
 
-def test_t28_a_grant_is_old_after_ten_minutes(house: Still, peer: Puppet) -> None:
+def test_t28_a_grant_is_old_after_ten_minutes(house: Still) -> None:
     """Whoever copied it has little time; the consumer's connector gets a fresh one."""
     ours = running(house)
     token = grant(house, ours)
@@ -108,7 +109,7 @@ def test_t28_a_grant_is_old_after_ten_minutes(house: Still, peer: Puppet) -> Non
     assert house.connector.delivery.assets(ours.pid, grant(house, ours))
 
 
-def test_t28_a_grant_for_a_transfer_of_which_we_are_the_consumer_opens_nothing(house: Still, peer: Puppet) -> None:
+def test_t28_a_grant_for_a_transfer_of_which_we_are_the_consumer_opens_nothing(house: Still) -> None:
     """Our own requests are no doors."""
     ours = running(house, role="consumer")
     with pytest.raises(Unauthenticated):
@@ -116,7 +117,7 @@ def test_t28_a_grant_for_a_transfer_of_which_we_are_the_consumer_opens_nothing(h
 
 
 @pytest.mark.parametrize("state", ["REQUESTED", "SUSPENDED", "COMPLETED", "TERMINATED"])
-def test_t28_a_transfer_that_does_not_run_gives_nothing(house: Still, peer: Puppet, state: str) -> None:
+def test_t28_a_transfer_that_does_not_run_gives_nothing(house: Still, state: str) -> None:
     """The grant is good and the transfer is not: its state is told."""
     ours = running(house)
     token = grant(house, ours)
@@ -125,7 +126,7 @@ def test_t28_a_transfer_that_does_not_run_gives_nothing(house: Still, peer: Pupp
         house.connector.delivery.assets(ours.pid, token)
 
 
-def test_t28_an_ended_agreement_gives_nothing(house: Still, peer: Puppet) -> None:
+def test_t28_an_ended_agreement_gives_nothing(house: Still) -> None:
     """At once, before its transfers are ended, and with its reason."""
     ours = running(house)
     token = grant(house, ours)
@@ -135,7 +136,7 @@ def test_t28_an_ended_agreement_gives_nothing(house: Still, peer: Puppet) -> Non
 
 
 def test_t24_a_distrusted_consumer_gets_nothing_more(house: Still) -> None:
-    """Who is taken out of the list of peers gets no byte more, whatever grants it holds, in the middle of a file too."""
+    """Who is taken out of the list of peers gets no byte more, whatever grants it holds, and in mid-file."""
     with puppet("did:web:rogue.example") as rogue:
         house.trust(rogue)
         ours = running(house, rogue.participant, content=b"x" * (4 * PIECE))
@@ -184,7 +185,9 @@ def test_t22_the_policy_is_asked_at_every_access(
 
 
 @pytest.mark.parametrize("how", ["clock", "agreement", "suspension"])
-def test_t22_a_stream_stops_in_the_middle_when_it_is_permitted_no_longer(houses: Callable[..., Still], how: str) -> None:
+def test_t22_a_stream_stops_in_the_middle_when_it_is_permitted_no_longer(
+    houses: Callable[..., Still], how: str
+) -> None:
     """Bytes that flow are held to the agreement while they flow: at most a second's worth is given too much."""
     house = houses()
     content = bytes(PIECE) * 8
@@ -207,13 +210,12 @@ def test_t22_a_stream_stops_in_the_middle_when_it_is_permitted_no_longer(houses:
             else:
                 change(house, Transfer, ours.pid, state="SUSPENDED")
         with pytest.raises(Denied):
-            for piece in stream:
-                got.append(piece)
+            got.extend(stream)
         assert 3 <= len(got) <= 4
         assert sum(map(len, got)) < len(content)
 
 
-def test_a_stream_needs_no_second_grant(house: Still, peer: Puppet) -> None:
+def test_a_stream_needs_no_second_grant(house: Still) -> None:
     """A large file takes longer than a grant lives: what was opened in time is given to its end."""
     content = bytes(PIECE) * 3
     ours = running(house, content=content)
@@ -227,12 +229,22 @@ def test_a_stream_needs_no_second_grant(house: Still, peer: Puppet) -> None:
 
 
 NAMES = st.text(max_size=20) | st.sampled_from(
-    ["../key.json", "..", "%2e%2e%2fkey.json", "/etc/passwd", "rain.csv\x00", "RAIN.CSV", "rain.csv/..", "", "./rain.csv"]
+    [
+        "../key.json",
+        "..",
+        "%2e%2e%2fkey.json",
+        "/etc/passwd",
+        "rain.csv\x00",
+        "RAIN.CSV",
+        "rain.csv/..",
+        "",
+        "./rain.csv",
+    ]
 )
 
 
 @given(NAMES)
-def test_t09_a_name_is_one_of_the_files_or_none(house: Still, peer: Puppet, name: str) -> None:
+def test_t09_a_name_is_one_of_the_files_or_none(house: Still, name: str) -> None:
     """Names are compared with those of the dataset's files and never become a path."""
     ours = _one(house)
     if name == "rain.csv":
@@ -251,17 +263,17 @@ def _one(house: Still) -> Transfer:
 
 
 @given(st.text(max_size=30))
-def test_t28_no_text_is_a_grant(house: Still, peer: Puppet, text: str) -> None:
+def test_t28_no_text_is_a_grant(house: Still, text: str) -> None:
     """Anything at all that is presented is refused, and breaks nothing."""
     with pytest.raises(Refusal):
         house.connector.delivery.assets(_one(house).pid, text)
 
 
-def test_of_several_files_one_is_named(house: Still, peer: Puppet) -> None:
+def test_of_several_files_one_is_named(house: Still) -> None:
     """A file is never chosen for the asker."""
     ours = running(house)
     digest, size = house.connector.objects.put([b"second"])
-    more = {"distribution": f"{ours.dataset}#2", "filename": "snow.csv", "media_type": "text/csv"}
+    more: dict[str, Any] = {"distribution": f"{ours.dataset}#2", "filename": "snow.csv", "media_type": "text/csv"}
     house.add(Asset(participant=US, dataset=ours.dataset, object=digest, size=size, **more))
     token = grant(house, ours)
     assert [asset.filename for asset in house.connector.delivery.assets(ours.pid, token)] == ["rain.csv", "snow.csv"]
@@ -270,7 +282,7 @@ def test_of_several_files_one_is_named(house: Still, peer: Puppet) -> None:
         house.connector.delivery.open(ours.pid, token)
 
 
-def test_a_file_that_is_gone_is_not_found(house: Still, peer: Puppet) -> None:
+def test_a_file_that_is_gone_is_not_found(house: Still) -> None:
     """A shelf that lost a file says so; it does not break."""
     ours = running(house, content=b"only here")
     (asset,) = house.connector.delivery.assets(ours.pid, grant(house, ours))

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector import formats
-from connector.capabilities.datasets import Datasets
 from connector.capabilities.drafting import draft, slug
 from connector.errors import NotFound
 from connector.formats import Description
@@ -122,9 +121,7 @@ def several(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     return st.lists(values, max_size=4).map(tuple)
 
 
-VARIABLES = st.builds(
-    Variable, name=SHORT, standard_name=maybe(SHORT), long_name=maybe(SHORT), unit=maybe(SHORT)
-)
+VARIABLES = st.builds(Variable, name=SHORT, standard_name=maybe(SHORT), long_name=maybe(SHORT), unit=maybe(SHORT))
 DESCRIPTIONS = st.builds(
     Description,
     format=SHORT,
@@ -202,7 +199,7 @@ def test_a_time_is_a_day_of_the_calendar_or_left_out(begin: str) -> None:
 def strange(**fields: Any) -> Description:
     """Return the description of a file that says strange things."""
     text = "\u202e<b>\"'\\ {}|^`é"
-    default = {
+    default: dict[str, Any] = {
         "title": clean(text),
         "creator": clean(text),
         "keywords": (text,),
@@ -214,7 +211,7 @@ def strange(**fields: Any) -> Description:
         "spatial_resolution_metres": -1.0,
         "notes": (text,),
     }
-    file = {"format": "NetCDF", "kind": "netcdf", "media_type": "application/x-netcdf", "byte_size": 0}
+    file: dict[str, Any] = {"format": "NetCDF", "kind": "netcdf", "media_type": "application/x-netcdf", "byte_size": 0}
     return Description(**file, sha256="c" * 64, **default | fields)
 
 

@@ -327,7 +327,12 @@ def test_a_peer_that_is_trusted_no_longer_has_no_copies(house: Still, peer: Pupp
 
 def test_a_crawl_under_way_when_trust_ends_brings_nothing(house: Still, peer: Puppet) -> None:
     """What comes in after the decision is not kept."""
-    peer.script = lambda _: (house.connector.identity.distrust(PEER), WHOLE)[1]
+
+    def distrusted(_: Heard) -> Answer:
+        house.connector.identity.distrust(PEER)
+        return WHOLE
+
+    peer.script = distrusted
     house.connector.federation.ask(PEER, OPERATOR)
     house.drain()
     assert copies(house) == {}

@@ -58,7 +58,7 @@ def asked(house: Still, query: str = TITLES) -> set[tuple[str, str]]:
     """Return what SPARQL finds."""
     result = house.connector.search.sparql(query, "application/sparql-results+json")
     rows = json.loads(result.body)["results"]["bindings"]
-    return {tuple(binding["value"] for binding in row.values()) for row in rows}  # type: ignore[misc]
+    return {tuple(binding["value"] for binding in row.values()) for row in rows}
 
 
 @pytest.fixture
