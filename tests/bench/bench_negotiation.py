@@ -1,6 +1,6 @@
 """How long one negotiation takes between two connectors, and how many are done with eight at a time.
 
-A negotiation is four messages with their acknowledgements, signed by both sides, in some ten transactions on either.
+A negotiation is four messages with their acknowledgements, signed by both sides, each step in a transaction on disk.
 Beside it: four messages of the same size that a bare server of the same stack sends back.
 """
 

@@ -186,6 +186,13 @@ def test_the_table_is_the_end(kept: Run) -> None:
     assert words.count("agreement signed by both") == len(cast.PROVIDERS)
 
 
+def test_the_page_about_the_demo_shows_this_table(kept: Run) -> None:
+    """A reader who compares the page with what they see finds the same steps and the same figures."""
+    page = (Path(__file__).resolve().parents[2] / "docs" / "tutorials" / "demo.md").read_text(encoding="utf-8")
+    table = [re.sub(r" +(?:time|\d+ ms)$", "", line) for line in kept.words]
+    assert "\n".join(line.rstrip() for line in table) in page
+
+
 def test_what_is_kept_answers_to_everyone(kept: Run) -> None:
     """Each connector is named with its address on a line of its own, and anyone may search and query there."""
     addresses = dict(re.findall(r"^([A-Z][\w ]+?)  (http://127\.0\.0\.1:\d+)$", "\n".join(kept.before), re.MULTILINE))
