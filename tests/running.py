@@ -91,13 +91,18 @@ def acquaint(one: Running, other: Running) -> None:
     other.space.trust(one.space.identity(), one.connector.settings.name, GERMANY)
 
 
-def settled(*connectors: Running, seconds: float = 20.0) -> None:
-    """Return when nothing waits to be delivered in any of them; fail when that takes too long."""
+def settled(*connectors: Running, seconds: float = 30.0) -> None:
+    """Return when nothing waits to be delivered in any of them; fail when that takes too long.
+
+    What one delivers may be work for another, so all have to be quiet in one look, twice.
+    """
     end = time.monotonic() + seconds
-    for each in connectors:
-        while (waiting := _waiting(each)) and time.monotonic() < end:
-            threading.Event().wait(0.01)
-        assert not waiting, f"{each.participant}: {waiting} events still wait"
+    quiet = 0
+    while quiet < 2:
+        waiting = {each.participant: count for each in connectors if (count := _waiting(each))}
+        quiet = 0 if waiting else quiet + 1
+        assert time.monotonic() < end, f"events still wait: {waiting}"
+        threading.Event().wait(0.01)
 
 
 def _waiting(each: Running) -> int:
