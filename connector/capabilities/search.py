@@ -31,6 +31,9 @@ from connector.storage.work import Work
 BATCH: Final = 500
 """Records projected in one unit of work when everything is made anew."""
 
+WHOLE: Final = 1
+"""Sequence number of a store into which every record was projected; one that has none is filled anew."""
+
 Change = DatasetPublished | DatasetWithdrawn | OfferMade | OfferClosed
 
 
@@ -88,19 +91,21 @@ class Search:
         with self.begin(self.participant) as work:
             self.index.clear(work)
         with self.triples.rebuild():
-            while rows := self._batch(after):
-                with self.begin(self.participant) as work:
-                    for row in rows:
-                        self._put(work, row)
+            while rows := self._project_after(after):
                 done, after = done + len(rows), (rows[-1].origin, rows[-1].id)
+            self.triples.apply((), sequence=WHOLE)
         return done
 
-    def _batch(self, after: tuple[str, str]) -> list[Dataset]:
+    def _project_after(self, after: tuple[str, str]) -> list[Dataset]:
+        """Project the records that follow `after`, held so that none of them changes meanwhile, and return them."""
         origin, key = after
-        with self.read(self.participant) as work:
+        with self.begin(self.participant) as work:
             rest = (col(Dataset.origin) > origin) | ((col(Dataset.origin) == origin) & (col(Dataset.id) > key))
             order = [col(Dataset.origin), col(Dataset.id)]
-            return work.select(Dataset, col(Dataset.state) == "published", rest, order_by=order, limit=BATCH)
+            rows = work.select(Dataset, col(Dataset.state) == "published", rest, order_by=order, limit=BATCH, lock=True)
+            for row in rows:
+                self._put(work, row)
+            return rows
 
     def _put(self, work: Work, row: Dataset) -> None:
         record = record_triples(row.record)

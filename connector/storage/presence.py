@@ -61,4 +61,9 @@ def _session(address: str, alone: Callable[[], object]) -> Iterator[None]:
         connection.execute(f"SELECT pg_advisory_lock_shared({LOCK})".encode())
         if found == (True,):
             connection.execute(f"SELECT pg_advisory_unlock({LOCK})".encode())
-        yield
+        try:
+            yield
+        finally:
+            # At once, and not when the server gets round to noticing that we are gone.
+            with suppress(psycopg.Error):
+                connection.execute(f"SELECT pg_advisory_unlock_shared({LOCK})".encode())

@@ -68,7 +68,7 @@ class Triples:
     """The writer. One per folder, in one process; its methods may be called from any thread.
 
     `folder` belongs to the store alone. `reset` says why the store was begun anew, or is None when it was found
-    whole; `needs_reindex` is True as long as the store has never been written, so its owner fills it from SQL.
+    whole; `needs_reindex` is True until its owner has filled it from SQL and said so with a sequence number.
     """
 
     def __init__(self, folder: Path, *, now: Callable[[], float] = time.monotonic, reset: str | None = None) -> None:
@@ -103,8 +103,11 @@ class Triples:
 
     @property
     def needs_reindex(self) -> bool:
-        """Whether nothing was ever written, so that the records have to be projected again."""
-        return self.sequence() == 0 and not self._sizes
+        """Whether no sequence number was ever written, so that the records have to be projected again.
+
+        Who fills a new store writes one when it is full: a process that dies before that begins again.
+        """
+        return self.sequence() == 0
 
     # --- writing
 
