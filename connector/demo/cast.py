@@ -31,7 +31,7 @@ class Provider(Actor):
     format: str = ""
     library: str = ""
     template: str = ""
-    values: Mapping[str, Any] = field(default_factory=dict)
+    values: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     @property
     def path(self) -> Path:

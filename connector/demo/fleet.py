@@ -104,9 +104,13 @@ class Guard:
                 pipe.write(f"{word} {number}\n".encode())
                 pipe.flush()
 
-    def dismiss(self) -> None:
-        """End it, and leave what still runs running."""
+    def keep(self) -> None:
+        """Let it end without ending anything."""
         self.order("keep")
+        self.dismiss()
+
+    def dismiss(self) -> None:
+        """Let it end what still runs, which is nothing unless the demo was interrupted while it ended it."""
         if self._process.stdin is not None:
             with suppress(BrokenPipeError):
                 self._process.stdin.close()

@@ -23,6 +23,7 @@ class Server:
 
     folder: Path
     server: Any
+    guard: Guard
 
     @property
     def number(self) -> int:
@@ -44,7 +45,9 @@ class Server:
 
     def stop(self) -> None:
         """Stop it and remove its folder."""
+        number = self.number
         self.server.cleanup()
+        self.guard.order("forget", number)
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -61,7 +64,7 @@ def start(guard: Guard) -> Server:
     guard.order("remove", str(_runtime()))
     try:
         server = _wheel().get_server(folder / "data", cleanup_mode="delete")
-        guard.order("stop", str(server.get_pid()))
+        guard.order("stop", server.get_pid())
         # Nobody cuts the power to data that does not outlive the demo.
         server.psql("ALTER SYSTEM SET fsync = off; ALTER SYSTEM SET full_page_writes = off;")
         server.psql("SELECT pg_reload_conf();")
@@ -72,7 +75,7 @@ def start(guard: Guard) -> Server:
     except (OSError, RuntimeError, AssertionError, subprocess.SubprocessError) as error:
         shutil.rmtree(folder, ignore_errors=True)
         raise Failed(f"PostgreSQL does not start: {error}.", fix="Leave out --db to use SQLite.") from error
-    return Server(folder, server)
+    return Server(folder, server, guard)
 
 
 @cache

@@ -151,7 +151,7 @@ def _play(stage: Stage, plan: Plan) -> None:
         if plan.keep:
             _leave(stage, fleet, server)
             stack.pop_all()
-            guard.dismiss()
+            guard.keep()
 
 
 def _perform(stage: Stage, fleet: Fleet, plan: Plan) -> None:
