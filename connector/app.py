@@ -208,7 +208,7 @@ def build(settings: Settings) -> Connector:
     period = timedelta(seconds=settings.federation.crawl_seconds) if settings.federation.crawl_seconds else None
     federation = Federation(begin, read, now, me, messenger, period)
     checks = {"database": identity.peers, "triples": triples.sequence}
-    chores = (identity.purge, objects.sweep)
+    chores = (identity.purge,)
     health = Health(begin, read, now, me, lambda whose, row: outbox.revive(whose, row), checks, chores)  # noqa: PLW0108 - the outbox comes below
     handlers = _handlers(evidence, federation, health, negotiations, finder, transfers)
     outbox = Outbox(database, handlers, now, lease=LEASE)
@@ -338,7 +338,8 @@ def _peer(scope: Scope) -> Principal:
 
 
 def _prepare(connector: Connector) -> None:
-    """Do what has to be done before the first request: projections that were lost, the timers."""
+    """Do what has to be done before the first request: half-written files, projections that were lost, the timers."""
+    connector.objects.sweep()
     if connector.triples.needs_reindex:
         connector.search.reindex()
     connector.health.wind_up()
