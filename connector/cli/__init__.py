@@ -46,6 +46,13 @@ def main() -> None:
     except Refusal as refusal:
         sys.stderr.write(problem(refusal))
         sys.exit(next((code for kind, code in EXIT if isinstance(refusal, kind)), FAILED))
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package in {"", "connector"}:
+            raise
+        fix = "pip install 'greendeal-connector[all]'"
+        sys.stderr.write(problem(Refusal(f"This needs {package}, which is not installed.", fix=f"Run {fix}.")))
+        sys.exit(FAILED)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(FAILED)

@@ -1,0 +1,77 @@
+"""The command itself: its exit codes, its words on standard error, and what it says when a part is not installed."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ENVIRONMENT = {key: value for key, value in os.environ.items() if not key.startswith("GREENDEAL_")}
+
+
+def greendeal(*words: str, without: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the command, as if the package `without` were not installed."""
+    hide = f"import sys; sys.modules[{without!r}] = None; " if without else ""
+    code = f"{hide}from connector.cli import main; main()"
+    command = [sys.executable, "-c", code, *words]
+    return subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT | environment, check=False)
+
+
+def test_a_missing_part_is_said_in_a_sentence(tmp_path: Path) -> None:
+    """Without the server's packages `serve` says what to install and shows no traceback."""
+    made = greendeal("init", "--data", str(tmp_path / "d"), "--participant", "did:web:a.example", "--name", "A")
+    assert made.returncode == 0, made.stderr
+    done = greendeal("serve", "--data", str(tmp_path / "d"), without="uvicorn")
+    assert done.returncode == 1
+    assert done.stderr.startswith("This needs uvicorn, which is not installed.")
+    assert "Traceback" not in done.stderr
+
+
+def test_the_first_key_is_shown_once_and_the_folder_kept(tmp_path: Path) -> None:
+    """`init` prints the key; a second `init` in the same folder is refused and changes nothing."""
+    words = ["init", "--data", str(tmp_path / "d"), "--participant", "did:web:a.example", "--name", "A", "-o", "json"]
+    first = greendeal(*words)
+    assert json.loads(first.stdout)["api_key"].startswith("gdc_")
+    before = (tmp_path / "d" / "connector.toml").read_bytes()
+    again = greendeal(*words)
+    assert again.returncode == 1
+    assert json.loads(again.stderr)["type"] == "urn:greendeal:problem:Conflict"
+    assert (tmp_path / "d" / "connector.toml").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["serve", "--data", "nowhere"], 3, "There is no settings file."),
+        (["dataset", "list", "--colour"], 2, "No such option"),
+        (["demo", "--db", "oracle"], 1, "no database engine"),
+    ],
+)
+def test_exit_codes_tell_what_kind_of_no_it_is(words: list[str], code: int, said: str) -> None:
+    """Scripts can tell a wrong call (2) from what is not valid (3) and what failed (1)."""
+    done = greendeal(*words)
+    assert (done.returncode, said in done.stderr) == (code, True), done.stderr
+
+
+def test_validate_reports_every_file_and_ends_with_three(tmp_path: Path) -> None:
+    """One object a line in the order given; a file that cannot be read does not end the run."""
+    good = '<urn:d> a <http://www.w3.org/ns/dcat#Dataset> ; <http://purl.org/dc/terms/title> "A"@en ; '
+    (tmp_path / "good.ttl").write_text(good + '<http://purl.org/dc/terms/description> "B"@en .')
+    (tmp_path / "bad.ttl").write_text("<urn:d> a <http://www.w3.org/ns/dcat#Dataset> .")
+    (tmp_path / "torn.ttl").write_text("<urn:d> a <http://")
+    names = [str(tmp_path / name) for name in ("good.ttl", "torn.ttl", "bad.ttl")]
+    done = greendeal("dataset", "validate", *names, "-o", "jsonl")
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [each["file"] for each in found] == names
+    assert [(each["parses"], each["conforms"]) for each in found] == [(True, True), (False, False), (True, False)]
+    assert "line 1" in found[1]["results"][0]["message"]
+    assert done.returncode == 3
+
+
+def test_help_needs_no_server(tmp_path: Path) -> None:
+    """The bare distribution can tell what the command does."""
+    done = greendeal("--help", without="litestar", HOME=str(tmp_path))
+    assert done.returncode == 0
+    assert "ledger" in done.stdout
