@@ -112,6 +112,7 @@ class Run:
         assert self.left() == []
 
 
+TUTORIAL = Path(__file__).resolve().parents[2] / "docs" / "tutorials" / "demo.md"
 COLUMNS = ["step", "who", "what", "result", "time"]
 
 
@@ -191,6 +192,13 @@ def test_the_page_about_the_demo_shows_this_table(kept: Run) -> None:
     page = (Path(__file__).resolve().parents[2] / "docs" / "tutorials" / "demo.md").read_text(encoding="utf-8")
     table = [re.sub(r" +(?:time|\d+ ms)$", "", line) for line in kept.words]
     assert "\n".join(line.rstrip() for line in table) in page
+
+
+def test_the_table_is_the_one_in_the_tutorial(kept: Run) -> None:
+    """Who reads about the demo first sees later what was promised, word for word."""
+    shown = re.search(r"```text\n(step .*?)```", TUTORIAL.read_text(encoding="utf-8"), re.DOTALL)
+    assert shown
+    assert [line.removesuffix("time").rstrip() for line in kept.words] == shown[1].splitlines()
 
 
 def test_what_is_kept_answers_to_everyone(kept: Run) -> None:
