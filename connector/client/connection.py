@@ -26,7 +26,13 @@ REFUSALS: Final[Mapping[str, type[errors.Refusal]]] = {
         errors.Busy,
     )
 }
-BY_STATUS: Final[Mapping[int, type[errors.Refusal]]] = {401: errors.Unauthenticated, 403: errors.Denied}
+BY_STATUS: Final[Mapping[int, type[errors.Refusal]]] = {
+    401: errors.Unauthenticated,
+    403: errors.Denied,
+    409: errors.Conflict,
+    429: errors.Busy,
+}
+"""What an answer means that does not say which kind of refusal it is."""
 AWAY: Final = frozenset({502, 503, 504})
 """Answers of a connector, or of what stands before it, that is starting or stopping."""
 
@@ -167,9 +173,10 @@ def checked(answer: httpx2.Response) -> httpx2.Response:
         problem = _Problem()
     kind = problem.type.rpartition(":")[2]
     detail = problem.detail or f"{answer.url} answered {answer.status_code}."
-    if kind == "PeerFailed":
+    if kind == "PeerFailed" or (kind not in REFUSALS and answer.is_server_error):
         # Where waiting may help, the connector says so.
-        raise errors.PeerFailed(detail, retryable="retry-after" in answer.headers, fix=problem.fix or None)
+        waits, status = "retry-after" in answer.headers, answer.status_code
+        raise errors.PeerFailed(detail, retryable=waits, status=status, fix=problem.fix or None)
     if kind == "NotFound" or answer.status_code == httpx2.codes.NOT_FOUND:
         refusal = errors.NotFound("thing", str(answer.url))
         refusal.message, refusal.args = detail, (detail,)
