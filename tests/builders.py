@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 from unittest import mock
 
-import uvicorn
 from sqlmodel import SQLModel, col
 
 from connector import app, settings
@@ -157,6 +156,7 @@ def still(
     url: str = "",
     port: int = 0,
     network: Network | None = None,
+    runner: asyncio.Runner | None = None,
     **changes: Any,
 ) -> Iterator[Still]:
     """Wire a connector with this clock and counted ids.
@@ -169,6 +169,7 @@ def still(
         url: of a database at the newest schema, in place of SQLite.
         port: where others reach it, when it is served.
         network: what it calls others through, in place of the real one.
+        runner: of the loop that its outbox is drained in; its own unless one is given.
         changes: further settings.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -197,34 +198,10 @@ def still(
         if network is not None:
             stack.enter_context(mock.patch.object(app, "open_network", return_value=network))
         connector = app.build(settings.check(values | changes, folder, "test"))
-    with asyncio.Runner() as runner:
-        yield Still(connector, clock, runner)
-        runner.run(connector.network.close())
+    with contextlib.nullcontext(runner) if runner else asyncio.Runner() as loop:
+        yield Still(connector, clock, loop)
+        loop.run(connector.network.close())
     connector.close()
-
-
-@contextlib.contextmanager
-def served(house: Still, listening: socket.socket) -> Iterator[None]:
-    """Answer requests to a connector; its outbox stays in the test's hands."""
-    config = uvicorn.Config(app.web(house.connector), lifespan="off", log_level="error", access_log=False)
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
-    thread.start()
-    try:
-        while not server.started:
-            thread.join(0.01)
-            assert thread.is_alive(), "the connector did not start"
-        yield
-    finally:
-        server.should_exit = True
-        thread.join(20)
-
-
-def listen() -> socket.socket:
-    """Return a socket on a free port of this machine."""
-    listening = socket.socket()
-    listening.bind(("127.0.0.1", 0))
-    return listening
 
 
 # --- a participant whose answers the test writes ----------------------------------------------------------------------

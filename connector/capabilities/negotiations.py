@@ -288,8 +288,16 @@ class Negotiations:
         work.emit(NegotiationMessageDue(subject=ours.pid, move=move, message=key))
 
     def _move(self, work: Work, ours: Negotiation, move: Move, by: str) -> None:
-        """Make our own move, held to the protocol like the peer's."""
-        ours.state = negotiation.apply(State(ours.state), move, Role(ours.role))
+        """Make our own move, held to the protocol more strictly than the peer's."""
+        state, role = State(ours.state), Role(ours.role)
+        after = negotiation.apply(state, move, role)
+        if not negotiation.may_send(state, move, role):
+            # The peer may be a step ahead: it would hold for agreed what we hold for ended.
+            raise IllegalMove(
+                f"The {role} may not {move} when the negotiation is {state}: it is the other side's turn.",
+                fix="Wait for its answer.",
+            )
+        ours.state = after
         ours.updated = self.now()
         self._announce(work, ours, move, by)
 

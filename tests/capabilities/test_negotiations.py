@@ -12,7 +12,7 @@ from sqlmodel import col
 from connector.capabilities.agreements import SIGNATURE
 from connector.capabilities.identity import new_key
 from connector.capabilities.negotiations import PURPOSE
-from connector.errors import Conflict, Denied, InvalidInput, NotFound
+from connector.errors import Conflict, Denied, IllegalMove, InvalidInput, NotFound
 from connector.standards.dsp import messages
 from connector.standards.odrl import explain, intake, templates
 from connector.standards.vc import keys, tokens
@@ -409,6 +409,21 @@ def test_a_false_signature_is_worse_than_none(house: Still, peer: Puppet, copy: 
     ours = house.negotiation(ours.pid)
     assert (ours.state, ours.code) == ("TERMINATED", "agreement-refused")
     assert "signature" in ours.reason[0]
+
+
+def test_nobody_walks_out_while_the_other_may_be_a_step_ahead(house: Still, peer: Puppet, copy: Dataset) -> None:
+    """Who has verified cannot leave: the provider may hold the agreement to be in force already."""
+    ours = requested(house, copy)
+    house.drain()
+    agreed(house, peer, ours, agreement_for(house, ours))
+    house.drain()
+    with pytest.raises(IllegalMove, match="VERIFIED"):
+        house.connector.negotiations.terminate(ours.pid, "Changed my mind.", OPERATOR)
+    assert house.negotiation(ours.pid).state == "VERIFIED"
+    given = opened(house, peer)
+    house.drain()
+    with pytest.raises(IllegalMove, match="AGREED"):
+        house.connector.negotiations.terminate(given.pid, "Changed my mind.", OPERATOR)
 
 
 def test_changed_terms_wait_for_a_person(house: Still, peer: Puppet, copy: Dataset) -> None:

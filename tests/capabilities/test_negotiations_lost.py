@@ -23,7 +23,6 @@ from tests.builders import (
 from tests.capabilities.conftest import PEER, US
 from tests.capabilities.negotiating import agreed, agreement_for, crawled, opened, requested, verification
 
-
 pytestmark = pytest.mark.usefixtures("fresh_peer")
 
 
