@@ -1,14 +1,10 @@
 """The policies that ship: each can be filled, is valid on the wire, and says what its sentence says."""
 
 from datetime import UTC, date, datetime
-from pathlib import Path
 from typing import Any
 
-import jsonschema_rs
 import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from pyld import jsonld
 
 from connector import library
@@ -16,9 +12,8 @@ from connector.errors import InvalidInput, NotFound
 from connector.standards.odrl import terms
 from connector.standards.odrl.explain import explain
 from connector.standards.odrl.intake import read, understood, write
-from connector.standards.odrl.policy import Kind, Policy
 from connector.standards.odrl.templates import Template, fill, templates
-from tests.standards.odrl.strategies import DPV, policies
+from tests.standards.odrl.strategies import DPV
 
 NAMES = [template.name for template in templates()]
 
@@ -123,34 +118,6 @@ def test_a_template_that_is_not_there_is_not_found() -> None:
     """A misspelt name is told apart from wrong parameters."""
     with pytest.raises(NotFound, match="policy template"):
         fill("opne")
-
-
-def validator(shared: Path, name: str) -> jsonschema_rs.Validator:
-    """Return the Dataspace Protocol's own schema of an Offer, a MessageOffer or an Agreement."""
-    schema = shared / "standards/dsp-2025-1/negotiation/contract-schema.json"
-    definitions = msgspec.json.decode(schema.read_bytes())["definitions"]
-    return jsonschema_rs.validator_for({"$ref": f"#/definitions/{name}", "definitions": definitions})
-
-
-def test_filled_templates_are_valid_on_the_wire(shared: Path) -> None:
-    """With an id, as in a catalog, every template is an offer under the protocol's schema."""
-    listed, sent = validator(shared, "Offer"), validator(shared, "MessageOffer")
-    for template in templates():
-        offer = example(template) | {"@id": "urn:offer:1"}
-        listed.validate(offer)
-        sent.validate(offer | {"target": "urn:data:1"})
-
-
-def test_every_policy_we_write_is_valid_on_the_wire(shared: Path) -> None:
-    """Any offer or agreement that can be stated passes the schema: arrays, strings, value objects."""
-    checks = {Kind.OFFER: validator(shared, "MessageOffer"), Kind.AGREEMENT: validator(shared, "Agreement")}
-
-    @given(policies(), st.sampled_from(sorted(checks)))
-    def valid(policy: Policy, kind: Kind) -> None:
-        named = {key: getattr(policy, key) or "urn:name:1" for key in ("id", "target", "assigner", "assignee")}
-        checks[kind].validate(write(msgspec.structs.replace(policy, kind=kind, **named)))
-
-    valid()
 
 
 def test_templates_mean_the_same_to_a_linked_data_reader() -> None:
