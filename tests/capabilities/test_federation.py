@@ -333,9 +333,8 @@ def test_a_crawl_under_way_when_trust_ends_brings_nothing(house: Still, peer: Pu
         return WHOLE
 
     peer.script = distrusted
-    house.connector.federation.ask(PEER, OPERATOR)
-    house.drain()
-    assert copies(house) == {}
+    house.runner.run(house.connector.federation.crawl(CrawlDue(subject=PEER), US))
+    assert (len(peer.heard), copies(house)) == (1, {})
     house.runner.run(house.connector.federation.crawl(CrawlDue(subject=PEER), US))
     assert len(peer.heard) == 1
 

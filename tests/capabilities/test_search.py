@@ -185,6 +185,17 @@ def test_projections_that_are_gone_come_back_at_the_start(sqlite_template: Path,
         assert not house.connector.triples.needs_reindex
 
 
+def test_reindex_forgets_what_the_projections_should_not_have(house: Still) -> None:
+    """What they show and the records do not have, whatever the reason, is gone afterwards."""
+    key = register(house, 1, "Rain")
+    house.drain()
+    with house.connector.database.begin(US) as work:
+        work.need(Dataset, US, key, lock=True).state = "withdrawn"
+    assert found(house) == asked(house) == {(key, "Rain")}
+    assert house.connector.search.reindex() == 0
+    assert found(house) == asked(house) == set()
+
+
 def test_reindex_does_not_lose_what_comes_meanwhile(house: Still) -> None:
     """An event that is delivered after a reindex finds the record as it is."""
     register(house, 1, "Rain")
