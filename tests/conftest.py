@@ -82,7 +82,7 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Start a PostgreSQL server for this session, or this worker of it, and return its address."""
+    """Start a PostgreSQL server for the whole test run, or this worker of it, and return its address."""
     # The wheel reads the variable when it is imported and wants a private folder; its server then runs as a system
     # user of its own when we are root, and needs a folder for the socket that this user can enter.
     with pytest.MonkeyPatch.context() as patch:
@@ -156,7 +156,7 @@ class SharedDatabase:
 
 @pytest.fixture(scope="session")
 def postgresql_shared(postgresql_server: str) -> Iterator[SharedDatabase]:
-    """Return the PostgreSQL database that this session's tests share."""
+    """Return the PostgreSQL database that all tests of the run share."""
     database = SharedDatabase(postgresql_server)
     yield database
     database.close()
