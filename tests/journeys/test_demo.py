@@ -202,7 +202,7 @@ def test_the_table_is_the_one_in_the_tutorial(kept: Run) -> None:
 
 
 def test_what_is_kept_answers_to_everyone(kept: Run) -> None:
-    """Each connector is named with its address on a line of its own, and anyone may search and query there."""
+    """Each is named with its address on a line of its own, anyone may search and query there, and one line ends it."""
     addresses = dict(re.findall(r"^([A-Z][\w ]+?)  (http://127\.0\.0\.1:\d+)$", "\n".join(kept.before), re.MULTILINE))
     assert list(addresses) == [actor.name for actor in cast.CAST]
     assert f"http://127.0.0.1:{FIRST_PORT}" not in addresses.values()
@@ -213,9 +213,10 @@ def test_what_is_kept_answers_to_everyone(kept: Run) -> None:
     for provider in cast.PROVIDERS:
         assert httpx2.get(f"{addresses[provider.name]}/search").json()["total"] == 1
     assert httpx2.get(f"{business}/api/agreements").status_code == 401
+    _ended(kept)
 
 
-def test_what_is_kept_can_be_ended(kept: Run) -> None:
+def _ended(kept: Run) -> None:
     """The line that says how to end everything is true, and leaves no process and no file."""
     (stop,) = [line.partition(": sh ")[2] for line in kept.before if ": sh " in line]
     assert len({each.ppid() for each in kept.left()}) == 1, "the demo itself is gone, the connectors are not"
