@@ -326,5 +326,7 @@ def test_whatever_the_wire_does_both_sides_agree_in_the_end(pair: Pair) -> None:
     """After any history and all retries: one state, one agreement, exact uses, and two ledgers that hold."""
     Trading.pair = pair
     # A history is shown as it was found: making it shorter takes minutes, and it has forty steps at most.
-    phases = (Phase.explicit, Phase.reuse, Phase.generate)
-    run_state_machine_as_test(Trading, settings=settings(max_examples=40, stateful_step_count=40, phases=phases))
+    phases = (Phase.explicit, Phase.generate)
+    # The same histories in every run: a new one is found by changing the numbers, not by somebody else's run.
+    chosen = settings(max_examples=30, stateful_step_count=40, phases=phases, derandomize=True, database=None)
+    run_state_machine_as_test(Trading, settings=chosen)
