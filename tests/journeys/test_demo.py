@@ -131,10 +131,12 @@ def folders() -> Iterator[Any]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _start(folder: Path, *words: str, program: tuple[str, ...] = ("-P", "-m", "connector")) -> subprocess.Popen[str]:
+def _start(
+    folder: Path, *words: str, program: tuple[str, ...] = ("-P", "-m", "connector"), under: tuple[str, ...] = ()
+) -> subprocess.Popen[str]:
     """Run the command elsewhere, with no more in its environment than where temporary files go."""
     return subprocess.Popen(
-        [sys.executable, *program, *words],
+        [*under, sys.executable, *program, *words],
         cwd=folder,
         env={"TMPDIR": str(folder)},
         stdout=subprocess.PIPE,
@@ -259,6 +261,20 @@ def test_a_demo_that_is_stopped_ends_everything(folders: Any, how: signal.Signal
     assert "Traceback" not in run.errors
     run.await_nothing_left()
     assert list(folder.iterdir()) == []
+
+
+def test_the_end_of_the_terminal_may_be_ignored(folders: Any) -> None:
+    """Under nohup the demo plays on when its terminal is closed, and can be stopped all the same."""
+    folder = folders()
+    process = _start(folder, "demo", under=(shutil.which("nohup") or "nohup",))
+    _await_connectors(process, folder)
+    process.send_signal(signal.SIGHUP)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(1)
+    process.send_signal(signal.SIGTERM)
+    run = _finish(process, folder)
+    assert run.code == 130
+    run.await_nothing_left()
 
 
 def test_a_demo_that_is_killed_leaves_no_orphans(folders: Any) -> None:
