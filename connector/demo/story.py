@@ -213,17 +213,27 @@ def _explained(fleet: Fleet, step: Step) -> Iterator[None]:
         raise Failed("\n\n".join([f"{step.who} {step.what}: {error}", *tails])) from error
 
 
+STOP: Final = """\
+# Ends what the demo left running. A process that is no longer the demo's is left alone.
+for number in {numbers}; do
+  case "$(tr '\\000' ' ' 2>/dev/null </proc/$number/cmdline)" in {patterns}) kill "$number" ;; esac
+done
+sleep 2
+rm -rf {folders}
+"""
+
+
 def _leave(stage: Stage, fleet: Fleet, server: postgresql.Server | None) -> None:
     """Leave everything running, and say where it is and how it is ended."""
     fleet.release()
-    numbers, folders = fleet.numbers(), [fleet.folder]
+    numbers, folders = fleet.numbers(), [shlex.quote(str(fleet.folder))]
     if server is not None:
         server.keep()
-        numbers, folders = [*numbers, server.number], [*folders, server.folder]
+        numbers, folders = [*numbers, server.number], [*folders, shlex.quote(str(server.folder))]
+    patterns = " | ".join(f"*{folder}/*" for folder in folders)
     stop = fleet.folder / "stop"
-    kill = f"kill {' '.join(map(str, numbers))}"
-    clean = f"rm -rf {' '.join(shlex.quote(str(each)) for each in folders)}"
-    stop.write_text(f"{kill}\nsleep 2\n{clean}\n", encoding="utf-8")
+    text = STOP.format(numbers=" ".join(map(str, numbers)), patterns=patterns, folders=" ".join(folders))
+    stop.write_text(text, encoding="utf-8")
     stage.say("They go on running, /search and /sparql open to everyone:", indent=0)
     for actor in CAST:
         stage.say(f"{actor.name}  {fleet[actor].url}", indent=0)
