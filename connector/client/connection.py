@@ -140,16 +140,18 @@ def patiently(attempt: Callable[[], T], patience: float) -> T:
 
     Raises:
         PeerFailed: it was away for longer than `patience` seconds.
+        Busy: it was there and had no time for us, for that long.
     """
     pause, end = FIRST_PAUSE, time.monotonic() + patience
     while True:
+        late = time.monotonic() + pause > end
         try:
             return attempt()
-        except (httpx2.TransportError, errors.Busy) as error:
-            if time.monotonic() + pause > end:
+        except httpx2.TransportError as error:
+            if late:
                 raise errors.PeerFailed(f"The connector does not answer: {error}.") from error
-        except errors.PeerFailed as error:
-            if not error.retryable or time.monotonic() + pause > end:
+        except (errors.Busy, errors.PeerFailed) as error:
+            if late or not getattr(error, "retryable", True):
                 raise
         time.sleep(pause)
         pause = min(pause * 2, LONGEST_PAUSE)
