@@ -7,7 +7,7 @@ import asyncio
 import logging
 import re
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping, MutableMapping
+from collections.abc import AsyncIterator, Callable, Mapping, MutableMapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
@@ -38,6 +38,7 @@ from connector.capabilities.federation import CrawlAsked, CrawlDue, Federation
 from connector.capabilities.grants import Grants
 from connector.capabilities.health import Health, TidyDue
 from connector.capabilities.identity import (
+    Authenticator,
     Identity,
     PeerDistrusted,
     PeerTrusted,
@@ -45,7 +46,7 @@ from connector.capabilities.identity import (
     installed,
     load_or_create_key,
 )
-from connector.capabilities.messenger import Messenger
+from connector.capabilities.messenger import TRY_AGAIN, Messenger
 from connector.capabilities.negotiations import NegotiationMessageDue, NegotiationMoved, Negotiations
 from connector.capabilities.offers import OfferClosed, OfferMade, Offers
 from connector.capabilities.search import Search
@@ -149,8 +150,16 @@ def open_network(settings: Settings) -> Network:
     return Network(Egress(**msgspec.structs.asdict(settings.outbound)))
 
 
-def open_identity(settings: Settings, database: Database, network: Network | None = None) -> Identity:
-    """Return our identity; the key is made at the first start."""
+def open_identity(
+    settings: Settings,
+    database: Database,
+    network: Network | None = None,
+    authenticators: Sequence[Authenticator] | None = None,
+) -> Identity:
+    """Return our identity; the key is made at the first start.
+
+    `authenticators` are asked for proofs, inbound and outbound, in the place of the installed ones.
+    """
     network = network or open_network(settings)
     return Identity(
         begin=database.begin,
@@ -160,7 +169,7 @@ def open_identity(settings: Settings, database: Database, network: Network | Non
         participant=settings.participant,
         key=load_or_create_key(settings.folder / KEY_FILE),
         check_url=network.check_url,
-        authenticators=installed(),
+        authenticators=installed() if authenticators is None else tuple(authenticators),
     )
 
 
@@ -181,14 +190,25 @@ def check_heads(identity: Identity) -> SignatureCheck:
     return check
 
 
-def build(settings: Settings) -> Connector:
-    """Wire a connector by hand."""
+def build(
+    settings: Settings,
+    *,
+    authenticators: Sequence[Authenticator] | None = None,
+    passing: frozenset[int] = TRY_AGAIN,
+) -> Connector:
+    """Wire a connector by hand.
+
+    Args:
+        settings: what the operator chose.
+        authenticators: proofs of identity, inbound and outbound, in the place of the installed ones.
+        passing: 4xx answers of peers after which the same message may succeed later.
+    """
     me, folder = settings.participant, settings.folder
     network = open_network(settings)
     database = open_database(settings)
     begin, read = database.begin, database.read
-    identity = open_identity(settings, database, network)
-    messenger = Messenger(network, identity.mint)
+    identity = open_identity(settings, database, network, authenticators)
+    messenger = Messenger(network, identity.prove, passing)
     address, data_address = settings.public_url + dsp.PATH, settings.public_url + data.PATH
     objects = Objects(folder / "objects")
     triples = Triples.open_or_reset(folder / "triples")

@@ -15,6 +15,7 @@ A refusal says what is wrong, where, and how to mend it. Anything that is not a 
 """
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 
 class Refusal(Exception):  # noqa: N818 - refusals read as claims, see the house names
@@ -80,7 +81,7 @@ class PeerFailed(Refusal):
     """Another connector or server did not do its part.
 
     `retryable` tells whether the same request may succeed later; `status` and `body` are what the other side
-    answered, where it answered at all.
+    answered, where it answered at all; `after` is a pause that is known to be enough, where one is.
     """
 
     def __init__(
@@ -90,9 +91,11 @@ class PeerFailed(Refusal):
         retryable: bool = True,
         status: int | None = None,
         body: bytes = b"",
+        after: timedelta | None = None,
         fix: str | None = None,
     ) -> None:
         super().__init__(message, fix=fix)
         self.retryable = retryable
+        self.after = after
         self.status = status
         self.body = body

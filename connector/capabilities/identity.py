@@ -1,8 +1,8 @@
 """Identity: who we are, whom we trust, and who is speaking.
 
 Two kinds of principals speak to a connector. Other connectors prove themselves with a token they signed, checked by
-the authenticators of the plug point `connector.identity`. People and programs of our own organisation show an API
-key. Whoever fails gets the same refusal, whatever the reason; the reason goes to the log.
+the authenticators of the plug point `connector.identity`, which may also say how we prove ourselves to them. People
+and programs of our own organisation show an API key. Whoever fails gets the same refusal, whatever the reason; the reason goes to the log.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple, Protocol, cast, get_args
+from typing import Any, Final, Literal, NamedTuple, Protocol, cast, get_args, runtime_checkable
 
 import structlog
 from joserfc.jwk import ECKey
@@ -99,7 +99,7 @@ class Context:
     """What an authenticator may know and do."""
 
     participant: str
-    """Who is spoken to: the audience of every proof."""
+    """Who we are: the audience of every proof shown to us, and whoever ours are from."""
     now: datetime
     peer: Callable[[str], Peer | None]
     """The trusted peer of this IRI."""
@@ -111,7 +111,7 @@ class Authenticator(Protocol):
     """One kind of proof of identity: the contract of the entry point group `connector.identity`.
 
     An entry point names a class without arguments, or an object, of this form. It is called in a worker thread,
-    possibly in several at once.
+    possibly in several at once. One that is a `Prover` too also speaks for us.
     """
 
     def authenticate(self, authorization: str, context: Context) -> Principal | None:
@@ -123,6 +123,23 @@ class Authenticator(Protocol):
 
         Raises:
             Unauthenticated: it is that kind of proof and does not hold; no other authenticator is asked.
+        """
+        ...
+
+
+@runtime_checkable
+class Prover(Protocol):
+    """The outbound side of a kind of proof: how we show a peer who we are."""
+
+    def prove(self, peer: str, context: Context) -> str | None:
+        """Return the whole value of the `Authorization` header of a message to a peer, or None to leave it to others.
+
+        It is asked for every message anew, also when one is sent again, and must answer at once: a proof that has to
+        be fetched from elsewhere is fetched beforehand.
+
+        Args:
+            peer: the participant whom the message is for: the audience of the proof.
+            context: whom we are and trust.
         """
         ...
 
@@ -232,6 +249,15 @@ class Identity:
     def public_keys(self) -> dict[str, Any]:
         """Return our public keys as a JWK Set, for peers to trust."""
         return {"keys": [jwk.public_jwk(self.participant, self.key)]}
+
+    def prove(self, peer: str) -> str:
+        """Return the `Authorization` header of a message to `peer`: the first prover's that has one, or our token."""
+        context = Context(self.participant, self.now(), self._peer, self._spend)
+        for prover in self.authenticators:
+            shown = prover.prove(peer, context) if isinstance(prover, Prover) else None
+            if shown is not None:
+                return shown
+        return f"Bearer {self.mint(peer)}"
 
     def mint(self, audience: str) -> str:
         """Return a token that proves to `audience`, once and for five minutes, that we are speaking."""

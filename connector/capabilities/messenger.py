@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
 import msgspec
@@ -11,11 +12,16 @@ from connector.errors import PeerFailed
 from connector.network import Network, Response
 from connector.standards.dsp import messages
 
-Mint = Callable[[str], str]
-"""Makes the short-lived token that proves to an audience who we are."""
+Prove = Callable[[str], str]
+"""Makes the `Authorization` header, whole, that proves to a peer who we are."""
 
-TRY_AGAIN: Final = frozenset({408, 409, 425, 429})
-"""4xx answers that pass. 409 is a race: a peer answers it to a message that overtook the end of its own last one."""
+RACE: Final = 409
+"""A peer answers so to a message that overtook the end of its own last one."""
+RACE_PAUSE: Final = timedelta(milliseconds=200)
+"""After how long a message that lost a race is worth sending again: the peer is busy with us right now."""
+
+TRY_AGAIN: Final = frozenset({408, RACE, 425, 429})
+"""4xx answers that pass."""
 
 MESSAGE_BYTES: Final = 1024**2
 """Largest answer to a single message, in bytes."""
@@ -26,7 +32,9 @@ class Messenger:
     """Sends messages to peers under our identity."""
 
     network: Network
-    mint: Mint
+    prove: Prove
+    passing: frozenset[int] = TRY_AGAIN
+    """4xx answers after which the same message may succeed later; all others are final."""
 
     async def post(self, peer: str, url: str, body: bytes, *, limit: int = MESSAGE_BYTES) -> Response:
         """POST a message to `peer` and return its 2xx answer, whose media type and exact status vary between peers.
@@ -35,25 +43,24 @@ class Messenger:
             PeerFailed: no answer or a refusal; `retryable` tells whether the same message may succeed later.
             InvalidInput: the address is one that this connector must not call.
         """
-        headers = {"Authorization": f"Bearer {self.mint(peer)}", "Content-Type": "application/json"}
-        return _accepted(peer, await self.network.request("POST", url, headers=headers, body=body, limit=limit))
+        headers = {"Authorization": self.prove(peer), "Content-Type": "application/json"}
+        return self._accepted(peer, await self.network.request("POST", url, headers=headers, body=body, limit=limit))
 
     async def get(self, peer: str, url: str, *, limit: int = MESSAGE_BYTES) -> Response:
         """GET from `peer` under our identity; errors as for `post`."""
-        headers = {"Authorization": f"Bearer {self.mint(peer)}", "Accept": "application/json"}
-        return _accepted(peer, await self.network.request("GET", url, headers=headers, limit=limit))
+        headers = {"Authorization": self.prove(peer), "Accept": "application/json"}
+        return self._accepted(peer, await self.network.request("GET", url, headers=headers, limit=limit))
 
-
-def _accepted(peer: str, answer: Response) -> Response:
-    if 200 <= answer.status < 300:  # noqa: PLR2004 - the range of HTTP success
-        return answer
-    passing = answer.status >= 500 or answer.status in TRY_AGAIN  # noqa: PLR2004 - the range of server errors
-    raise PeerFailed(
-        f"{peer} answered {answer.status}: {said(answer.body)}",
-        retryable=passing,
-        status=answer.status,
-        body=answer.body,
-    )
+    def _accepted(self, peer: str, answer: Response) -> Response:
+        if 200 <= answer.status < 300:  # noqa: PLR2004 - the range of HTTP success
+            return answer
+        raise PeerFailed(
+            f"{peer} answered {answer.status}: {said(answer.body)}",
+            retryable=answer.status >= 500 or answer.status in self.passing,  # noqa: PLR2004 - server errors
+            status=answer.status,
+            body=answer.body,
+            after=RACE_PAUSE if answer.status == RACE else None,
+        )
 
 
 def message_id(message: messages.Message) -> str:

@@ -42,6 +42,8 @@ PATIENCE: Final = 36
 """Attempts when somebody else is in the way: 3.5 hours nominal, never less than 1.7."""
 TRIES: Final = 5
 """Attempts when the fault is probably ours."""
+QUICK_TRIES: Final = 5
+"""Attempts at the pause that an error knows to be enough, before it counts as one like any other."""
 
 _REASON_LENGTH: Final = 2000
 _log = structlog.get_logger(__name__)
@@ -51,7 +53,8 @@ def retry(attempt: int, error: BaseException, roll: float) -> timedelta | None:
     """Return the pause before the next attempt, or None to give up.
 
     The pause grows from 1 s up to 10 min; between half and all of it is taken, by `roll`, so that what failed
-    together does not come back together.
+    together does not come back together. An error whose attribute `after` is a pause is given that one, and up to
+    half of it more, the first `QUICK_TRIES` times.
 
     Args:
         attempt: how many attempts were made, counting from 1.
@@ -63,7 +66,11 @@ def retry(attempt: int, error: BaseException, roll: float) -> timedelta | None:
     most = _most_attempts(error)
     if attempt >= most:
         return None
-    pause = min(FIRST_PAUSE * GROWTH ** min(attempt - 1, 32), LONGEST_PAUSE)
+    after: timedelta | None = getattr(error, "after", None)
+    if after is not None and attempt <= QUICK_TRIES:
+        return after * (1 + roll / 2)
+    slow = attempt if after is None else attempt - QUICK_TRIES
+    pause = min(FIRST_PAUSE * GROWTH ** min(slow - 1, 32), LONGEST_PAUSE)
     return pause * (1 + roll) / 2
 
 

@@ -388,6 +388,22 @@ def test_another_kind_of_proof_can_be_plugged_in(world: World, monkeypatch: pyte
         world.us.authenticate_peer(f"Handshake {THIRD}")
 
 
+class Badge(Handshake):
+    """A proof in both directions, for some peers."""
+
+    def prove(self, peer: str, context: Context) -> str | None:
+        """Show a badge to whoever is third."""
+        return f"Badge {context.participant}" if peer == THIRD else None
+
+
+def test_a_plugged_in_proof_may_also_speak_for_us(world: World) -> None:
+    """A kind of proof with an outbound side fills the whole header; what it leaves to others gets our token."""
+    us = replace(world.us, authenticators=(identity.SignedTokens(), Handshake(), Badge()))
+    assert us.prove(THIRD) == f"Badge {US}"
+    assert world.ask(us.prove(THEM).removeprefix("Bearer "), by=world.them).participant == US
+    assert world.us.prove(THIRD).startswith("Bearer ey")
+
+
 def test_without_plug_ins_only_signed_tokens_count() -> None:
     """A bare installation knows one kind of proof."""
     assert type(identity.installed()[0]) is identity.SignedTokens

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.capabilities.messenger import Messenger, message_id, reasons, said
+from connector.capabilities.messenger import RACE_PAUSE, Messenger, message_id, reasons, said
 from connector.errors import InvalidInput, PeerFailed, TooLarge
 from connector.standards.dsp import messages
 from connector.standards.vc import keys, tokens
@@ -60,8 +60,19 @@ def test_a_refusal_passes_or_is_final(house: Still, peer: Puppet, status: int, p
     with pytest.raises(PeerFailed) as refused:
         house.runner.run(messenger(house).post(PEER, peer.address, b"{}"))
     assert (refused.value.retryable, refused.value.status) == (passing, status)
+    assert refused.value.after == (RACE_PAUSE if status == 409 else None)
     assert reasons(refused.value.body) == ["Why not."]
     assert "Why not." in refused.value.message
+
+
+def test_a_composition_says_which_refusals_pass(house: Still, peer: Puppet) -> None:
+    """Which 4xx may pass is the community's to say; the header is whatever proves us there, whole."""
+    peer.script = lambda _: error(409, "Why not.")
+    strict = Messenger(house.connector.network, lambda to: f'{{"clientId": "{to}"}}', frozenset())
+    with pytest.raises(PeerFailed) as refused:
+        house.runner.run(strict.post(PEER, peer.address, b"{}"))
+    assert not refused.value.retryable
+    assert json.loads(peer.heard[-1].authorization) == {"clientId": PEER}
 
 
 def test_no_answer_may_pass_and_a_flood_does_not_fit(house: Still, peer: Puppet) -> None:

@@ -14,7 +14,7 @@ from sqlmodel import col
 
 from connector.errors import Busy, Conflict, Denied, IllegalMove, InvalidInput, NotFound, PeerFailed
 from connector.storage.events import DeliveryFailed, Event, EvidenceRecorded, decode, encode
-from connector.storage.outbox import LONGEST_PAUSE, PATIENCE, Handler, Outbox, Outcome, retry
+from connector.storage.outbox import LONGEST_PAUSE, PATIENCE, QUICK_TRIES, Handler, Outbox, Outcome, retry
 from connector.storage.tables import OutboxRow, Peer
 from connector.storage.work import Database
 from tests.fixtures import Clock, NewDatabase
@@ -362,6 +362,23 @@ def test_a_peer_may_be_away_for_more_than_an_hour(error: Exception, rolls: list[
     waited = [pause for pause in pauses if pause is not None]
     assert len(waited) == PATIENCE - 1
     assert sum(waited, timedelta()) > timedelta(hours=1)
+
+
+@given(
+    attempt=st.integers(1, 100),
+    roll=st.floats(0, 1),
+    after=st.timedeltas(timedelta(milliseconds=1), timedelta(seconds=1)),
+)
+def test_a_pause_that_is_known_to_be_enough_is_taken_a_few_times(attempt: int, roll: float, after: timedelta) -> None:
+    """Who lost a race comes back at once; a peer that answers so for ever gets the pauses of any other fault."""
+    pause = retry(attempt, PeerFailed("x", after=after), roll)
+    assert retry(attempt, PeerFailed("x", after=after, retryable=False), roll) is None
+    if attempt <= QUICK_TRIES:
+        assert pause is not None
+        assert after <= pause <= after * 1.5
+    else:
+        plain = retry(attempt - QUICK_TRIES, PeerFailed("x"), roll)
+        assert pause == (plain if attempt < PATIENCE else None)
 
 
 @pytest.mark.parametrize("error", [*PASSING, *FINAL, *PERHAPS, PeerFailed("x")], ids=repr)
