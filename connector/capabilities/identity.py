@@ -2,7 +2,8 @@
 
 Two kinds of principals speak to a connector. Other connectors prove themselves with a token they signed, checked by
 the authenticators of the plug point `connector.identity`, which may also say how we prove ourselves to them. People
-and programs of our own organisation show an API key. Whoever fails gets the same refusal, whatever the reason; the reason goes to the log.
+and programs of our own organisation show an API key. Whoever fails gets the same refusal, whatever the reason; the
+reason goes to the log.
 """
 
 import hashlib
