@@ -24,7 +24,7 @@ from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
-from litestar.types import Scope
+from litestar.types import ControllerRouterHandler, Scope
 
 from connector import errors, formats
 from connector.capabilities import negotiations as negotiating
@@ -283,8 +283,11 @@ def _handlers(
     }
 
 
-def web(connector: Connector) -> Litestar:
-    """Return the web application around a connector; while it serves, the outbox delivers."""
+def web(connector: Connector, *, routes: Sequence[ControllerRouterHandler] = ()) -> Litestar:
+    """Return the web application around a connector; while it serves, the outbox delivers.
+
+    `routes` are served beside the product's own; they state their guards themselves.
+    """
     settings = connector.settings
 
     @asynccontextmanager
@@ -323,6 +326,7 @@ def web(connector: Connector) -> Litestar:
             operations.readyz,
             operations.metrics,
             finding.SearchController,
+            *routes,
         ],
         dependencies=_dependencies(connector),
         exception_handlers=handlers,
