@@ -15,9 +15,10 @@ from connector.capabilities.evidence import Begin
 from connector.capabilities.identity import Principal
 from connector.capabilities.offers import open_offers
 from connector.capabilities.transfers import PULL
-from connector.errors import InvalidInput, NotFound
+from connector.errors import NotFound
 from connector.standards import rdf
 from connector.standards.dsp import catalog as dsp
+from connector.standards.dsp import query
 from connector.storage.tables import Asset, Dataset
 from connector.storage.work import Work
 
@@ -49,14 +50,24 @@ class Catalog:
         Raises:
             InvalidInput: a filter; the specification leaves its language open and this catalog has none.
         """
-        if wanted:
-            raise InvalidInput("This catalog knows no filter.", where="filter", fix="Leave the filter out, and page.")
+        if (asked := query.read(wanted)) is not None:
+            return self._answer(asked)
         with self.read(self.participant) as work:
             conditions = [col(Dataset.origin) == self.participant, col(Dataset.state) == "published"]
             rows = work.select(Dataset, *conditions, col(Dataset.id) > after, order_by=col(Dataset.id), limit=PAGE + 1)
             entries = list(self._entries(work, rows[:PAGE]))
         more = f"{self.address}/catalog/request?{urlencode({'after': rows[PAGE - 1].id})}" if len(rows) > PAGE else None
         return Page(dsp.catalog(self.participant, self.address, entries, self.iri), more)
+
+    def _answer(self, asked: query.Query) -> Page:
+        with self.read(self.participant) as work:
+            conditions = [col(Dataset.origin) == self.participant, col(Dataset.state) == "published"]
+            rows = work.select(Dataset, *conditions, order_by=col(Dataset.id))
+            found = [row for row in rows if _holds(asked, row.id, row.record)]
+            found.sort(key=lambda row: row.id, reverse=asked.descending)
+            entries = [entry for row in found for entry in self._entries(work, [row])]
+        wanted = entries[asked.offset : asked.offset + asked.limit]
+        return Page(dsp.catalog(self.participant, self.address, wanted, self.iri), None)
 
     def entry(self, key: str, asker: Principal) -> bytes:  # noqa: ARG002 - as for `page`
         """Return one dataset and its offers as a document of its own.
@@ -119,6 +130,11 @@ def offer_links(dataset: str, offers: Sequence[Mapping[str, Any]]) -> Iterator[T
 def etag(body: bytes) -> str:
     """Return the entity tag of a document."""
     return f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+
+
+def _holds(asked: query.Query, key: str, record: bytes) -> bool:
+    found = query.values(record_triples(record), key, [PULL])
+    return all(query.holds(each, key, found) for each in asked.criteria)
 
 
 @lru_cache(maxsize=4096)

@@ -91,7 +91,20 @@ def plain(document: Any, names: Collection[str]) -> Any:
         raise
     if len(nodes) != 1 or not {_iri(name) for name in names} & set(nodes[0].get("@type", ())):
         return document
-    return {"@context": [CONTEXT], **_mended(_compacted(nodes))}
+    return {"@context": [CONTEXT], **_mended(_compacted(nodes)), **_filter(document)}
+
+
+def _filter(document: Any) -> dict[str, Any]:
+    """Return a catalog request's filter as it was sent.
+
+    Its language is none of the protocol's. JSON-LD would leave out of it, without a word, what no context defines, and
+    so ask another question than the sender did.
+    """
+    node = document[0] if isinstance(document, list) else document
+    sent = [node[name] for name in ("filter", "dspace:filter", NAMESPACE + "filter") if name in node]
+    listed = [each for value in sent for each in (value if isinstance(value, list) else [value])]
+    bare = [each["@value"] if isinstance(each, dict) and set(each) == {"@value"} else each for each in listed]
+    return {"filter": bare} if sent else {}
 
 
 def _iri(name: str) -> str:
