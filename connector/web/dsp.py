@@ -76,11 +76,15 @@ class NegotiationController(Controller):
         """Tell the counterparty the state."""
         return answered("negotiation", b"", lambda: acknowledged(negotiations.state_for(pid, peer)), pid)
 
-    @post(["/{pid:str}/request", "/{pid:str}/offers"], status_code=HTTP_200_OK, sync_to_thread=True)
-    def terms(self, pid: Pid, body: RawBody, peer: Peer, negotiations: Given[Negotiations]) -> Response[bytes]:
-        """A consumer or a provider puts other terms on the table."""
-        kinds = (messages.ContractRequestMessage, messages.ContractOfferMessage)
-        return _negotiated(negotiations, pid, body, peer, *kinds)
+    @post("/{pid:str}/request", status_code=HTTP_200_OK, sync_to_thread=True)
+    def request(self, pid: Pid, body: RawBody, peer: Peer, negotiations: Given[Negotiations]) -> Response[bytes]:
+        """A consumer puts other terms on the table."""
+        return _negotiated(negotiations, pid, body, peer, messages.ContractRequestMessage)
+
+    @post("/{pid:str}/offers", status_code=HTTP_200_OK, sync_to_thread=True)
+    def offer(self, pid: Pid, body: RawBody, peer: Peer, negotiations: Given[Negotiations]) -> Response[bytes]:
+        """A provider puts other terms on the table."""
+        return _negotiated(negotiations, pid, body, peer, messages.ContractOfferMessage)
 
     @post("/{pid:str}/agreement", status_code=HTTP_200_OK, sync_to_thread=True)
     def agreement(self, pid: Pid, body: RawBody, peer: Peer, negotiations: Given[Negotiations]) -> Response[bytes]:
@@ -179,10 +183,10 @@ def _page(body: bytes, catalog: Catalog, peer: Principal, after: str) -> Respons
 
 
 def _negotiated(
-    negotiations: Negotiations, pid: str, body: bytes, peer: Principal, *kinds: type[messages.Message]
+    negotiations: Negotiations, pid: str, body: bytes, peer: Principal, kind: type[messages.Message]
 ) -> Response[bytes]:
     def act() -> Response[bytes]:
-        message: Any = messages.decode(body, *kinds)
+        message: Any = messages.decode(body, kind)
         return acknowledged(negotiations.receive(pid, message, peer))
 
     return answered("negotiation", body, act, pid)
