@@ -47,10 +47,12 @@ from connector.capabilities.identity import (
     load_or_create_key,
 )
 from connector.capabilities.messenger import TRY_AGAIN, Messenger
-from connector.capabilities.negotiations import NegotiationMessageDue, NegotiationMoved, Negotiations
+from connector.capabilities.moves import Moves
+from connector.capabilities.negotiations import Negotiations
+from connector.capabilities.notices import NegotiationMessageDue, NegotiationMoved, NegotiationStepDue
 from connector.capabilities.offers import OfferClosed, OfferMade, Offers
 from connector.capabilities.search import Search
-from connector.capabilities.transfers import TransferMessageDue, TransferMoved, Transfers
+from connector.capabilities.transfers import TransferMessageDue, TransferMoved, Transfers, TransferStepDue
 from connector.network import Egress, Network
 from connector.settings import Settings
 from connector.standards.vc import tokens
@@ -73,8 +75,10 @@ SUBSCRIBERS: Final[Mapping[type[Event], tuple[str, ...]]] = {
     OfferClosed: ("search.project",),
     NegotiationMoved: ("negotiations.react",),
     NegotiationMessageDue: ("negotiations.send",),
+    NegotiationStepDue: ("negotiations.act",),
     TransferMoved: ("transfers.react",),
     TransferMessageDue: ("transfers.send",),
+    TransferStepDue: ("transfers.act",),
     AgreementEnded: ("transfers.end",),
     PeerTrusted: ("federation.schedule",),
     PeerDistrusted: ("federation.forget",),
@@ -220,7 +224,8 @@ def build(
     agreements = Agreements(begin, read, now, new_id, me, identity.sign)
     check_url = network.check_url
     about_terms = negotiating.letters(begin, now, messenger)
-    negotiations = Negotiations(begin, read, now, new_id, me, address, agreements, about_terms, check_url)
+    moves = Moves(now, new_id, me, agreements)
+    negotiations = Negotiations(begin, read, now, new_id, me, address, moves, about_terms, check_url)
     about_data = transferring.letters(begin, now, messenger)
     transfers = Transfers(begin, read, now, new_id, me, address, data_address, about_data, grants.give, check_url)
     limits = Limits(seconds=settings.reading.sparql_seconds)
@@ -272,10 +277,12 @@ def _handlers(
         "federation.forget": federation.forget,
         "federation.schedule": federation.schedule,
         "health.tidy": health.tidy,
+        "negotiations.act": negotiations.act,
         "negotiations.react": negotiations.react,
         "negotiations.send": negotiations.send,
         "negotiations.undelivered": negotiations.undelivered,
         "search.project": search.project,
+        "transfers.act": transfers.act,
         "transfers.end": transfers.end,
         "transfers.react": transfers.react,
         "transfers.send": transfers.send,

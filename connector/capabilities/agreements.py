@@ -1,6 +1,6 @@
 """Agreements: what both sides hold each other to, signed by both, and ended by either."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -9,6 +9,8 @@ from sqlmodel import col
 from connector.capabilities.evidence import Begin, Clock, NewId
 from connector.capabilities.identity import Principal
 from connector.errors import Conflict, InvalidInput, NotFound
+from connector.standards.dsp import automation as rules
+from connector.standards.dsp.automation import Automation
 from connector.standards.dsp.negotiation import Role
 from connector.standards.odrl import intake
 from connector.standards.rdf import GD
@@ -130,6 +132,21 @@ class Agreements:
             ours.state, ours.reason, ours.ended = "terminated", reason, self.now()
             work.record(key, "agreement.terminated", by.name, {"reason": reason})
             work.emit(AgreementEnded(subject=key, reason=reason))
+            return ours
+
+    def automate(self, key: str, automation: Automation, script: Sequence[Any], by: Principal) -> Agreement:
+        """Change what happens by itself in transfers under an agreement; those that have begun keep their rule.
+
+        Raises:
+            NotFound: there is no such agreement.
+            InvalidInput: no such rule, or a step that the protocol does not allow us.
+        """
+        with self.begin(self.participant) as work:
+            ours = work.need(Agreement, key, lock=True)
+            steps = rules.read(automation, script, "transfer", Role(ours.role))
+            if (ours.automation, ours.script) != (automation, steps):
+                ours.automation, ours.script = automation, steps
+                work.record(key, "agreement.automated", by.name, {"answer": automation, "script": steps})
             return ours
 
     def get(self, key: str) -> Agreement:

@@ -9,7 +9,7 @@ from sqlmodel import col
 
 from connector.storage.events import EvidenceRecorded
 from connector.storage.ledger import Ledger, LedgerReport
-from connector.storage.tables import Evidence
+from connector.storage.tables import Evidence, OutboxRow
 from connector.storage.work import Work
 
 Begin = Callable[[str], AbstractContextManager[Work]]
@@ -40,3 +40,9 @@ class EvidenceBook:
         """Return everything recorded about one thing, in the order it happened."""
         with self.read(self.participant) as work:
             return work.select(Evidence, col(Evidence.subject) == subject, order_by=col(Evidence.seq))
+
+    def waiting(self, subject: str) -> list[OutboxRow]:
+        """Return what was tried about one thing and did not go well yet, or was given up, oldest first."""
+        tried = (col(OutboxRow.subject) == subject, col(OutboxRow.attempts) > 0)
+        with self.read(self.participant) as work:
+            return work.select(OutboxRow, *tried, order_by=col(OutboxRow.id))

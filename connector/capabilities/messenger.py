@@ -86,6 +86,15 @@ def reasons(body: bytes) -> list[str]:
     return [item if isinstance(item, str) else msgspec.json.encode(item).decode() for item in found]
 
 
+def code_of(body: bytes) -> str | None:
+    """Return the code of a peer's error object verbatim, where it gave one as text or number."""
+    try:
+        code = msgspec.json.decode(body, type=_Error).code
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    return str(code) if isinstance(code, str | int | float) and not isinstance(code, bool) else None
+
+
 def said(body: bytes) -> str:
     """Return a peer's answer in one line for people."""
     return "; ".join(reasons(body)) or body[:200].decode(errors="replace").strip() or "nothing more was said"

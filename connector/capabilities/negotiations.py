@@ -11,42 +11,34 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-import msgspec
 from sqlmodel import col
 
-from connector.capabilities.agreements import SIGNATURE, Agreements
+from connector.capabilities import notices
+from connector.capabilities.agreements import SIGNATURE
 from connector.capabilities.evidence import Begin, Clock, NewId
 from connector.capabilities.identity import Principal
 from connector.capabilities.messenger import Messenger, message_id
-from connector.capabilities.offers import facts
-from connector.capabilities.processes import Letters, between, check_pids, once_more, pids, unheard
-from connector.errors import Conflict, Denied, IllegalMove, InvalidInput, NotFound
-from connector.standards.dsp import messages, negotiation
+from connector.capabilities.moves import Moves, is_accepted
+from connector.capabilities.notices import NegotiationMessageDue, NegotiationMoved, NegotiationStepDue
+from connector.capabilities.offers import offer_id
+from connector.capabilities.processes import Letters, between, check_pids, once_more, unheard
+from connector.errors import Conflict, Denied, InvalidInput, NotFound
+from connector.standards.dsp import automation, messages, negotiation
+from connector.standards.dsp.automation import Automation
 from connector.standards.dsp.negotiation import Move, NegotiationMessage, Role, State
 from connector.standards.odrl import explain, intake
-from connector.standards.odrl.decide import judge
-from connector.standards.rdf import GD
-from connector.storage.events import DeliveryFailed, Event
+from connector.storage.events import DeliveryFailed
 from connector.storage.tables import Agreement, Dataset, Negotiation, Offer, Peer
 from connector.storage.work import Work
 
-PURPOSE: Final = f"{GD}purpose"
-"""Key under which a consumer states its purpose in a request; a provider that does not know it ignores it."""
-
 FINAL: Final = negotiation.FINAL
-
-
-class NegotiationMoved(Event, frozen=True, kw_only=True):
-    """A negotiation reached a new state, by our move or the peer's."""
-
-    state: State
-
-
-class NegotiationMessageDue(Event, frozen=True, kw_only=True):
-    """We made a move and the peer has to hear of it; `message` is the message's id, the same on every try."""
-
-    move: Move
-    message: str
+_YES: Final = {
+    (Role.PROVIDER, State.REQUESTED): Move.AGREE,
+    (Role.PROVIDER, State.ACCEPTED): Move.AGREE,
+    (Role.CONSUMER, State.OFFERED): Move.ACCEPT,
+    (Role.CONSUMER, State.AGREED): Move.VERIFY,
+}
+"""The move by which a person says yes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +51,7 @@ class Negotiations:
     new_id: NewId
     participant: str
     address: str
-    agreements: Agreements
+    moves: Moves
     letters: Letters[Negotiation]
     check_url: Callable[[str], None]
 
@@ -83,6 +75,8 @@ class Negotiations:
         accept: str | Sequence[Mapping[str, Any]],
         by: Principal,
         pid: str | None = None,
+        rule: Automation = "approve",
+        script: Sequence[Any] = (),
     ) -> Negotiation:
         """Ask `peer` for a contract on one of its offers that we crawled.
 
@@ -94,12 +88,17 @@ class Negotiations:
             accept: `"any"`, or the policies that we are willing to agree to.
             by: who asks.
             pid: the negotiation's id, for a caller that may have to ask again; asking again changes nothing.
+            rule: what happens when the peer offers other terms: `accept` takes those in `accept`, `approve` asks a
+                person, `none` leaves every move to a person, `scripted` follows the script.
+            script: the steps of a scripted rule.
 
         Raises:
             NotFound: no such peer, dataset or offer in our copies.
             Denied: the offer's terms are none of those in `accept`.
             Conflict: `pid` is taken by a different request.
+            InvalidInput: the script is none.
         """
+        steps = automation.read(rule, script, "negotiation", Role.CONSUMER)
         with self.begin(self.participant) as work:
             if pid and (known := work.find(Negotiation, pid)) is not None:
                 return _the_same(known, peer, offer, claims)
@@ -118,11 +117,64 @@ class Negotiations:
                     offer_id=offer,
                     policy={**terms, "@id": offer, "@type": "Offer", "target": dataset},
                     claims=dict(claims),
+                    automation=rule,
+                    script=steps,
+                    accept=None if isinstance(accept, str) else [dict(policy) for policy in accept],
                     created=self.now(),
                     updated=self.now(),
                 )
             )
-            self._announce(work, ours, Move.REQUEST, by.name)
+            self.moves.announce(work, ours, Move.REQUEST, by.name, opening=True)
+            return ours
+
+    def offer(self, peer: str, offer: str, by: Principal, pid: str | None = None) -> Negotiation:
+        """Send `peer` one of our open offers unasked, as provider; what it answers is dealt with by the offer's rule.
+
+        Raises:
+            NotFound: no such peer, or no such open offer.
+            Conflict: `pid` is taken by a different negotiation.
+        """
+        with self.begin(self.participant) as work:
+            if pid and (known := work.find(Negotiation, pid)) is not None:
+                return _the_same(known, peer, offer, {})
+            address = work.need(Peer, peer).address
+            terms = requested(work, {"@id": offer})
+            ours = work.add(
+                Negotiation(
+                    participant=self.participant,
+                    pid=pid or f"urn:uuid:{self.new_id()}",
+                    role=Role.PROVIDER,
+                    peer=peer,
+                    callback=address,
+                    state=negotiation.apply(None, Move.OFFER, Role.PROVIDER),
+                    dataset=terms.dataset,
+                    offer_id=terms.id,
+                    policy={**terms.policy, "target": terms.dataset},
+                    automation=terms.automation,
+                    script=terms.script,
+                    created=self.now(),
+                    updated=self.now(),
+                )
+            )
+            self.moves.announce(work, ours, Move.OFFER, by.name, opening=True)
+            return ours
+
+    def propose(self, pid: str, policy: Mapping[str, Any], by: Principal) -> Negotiation:
+        """Put other terms on the table: a counter-offer as provider, a counter-request as consumer.
+
+        Raises:
+            InvalidInput: a term that this connector does not understand and so could not hold anybody to.
+            IllegalMove: it is not our turn.
+        """
+        terms = intake.write(intake.read(policy))
+        with self.begin(self.participant) as work:
+            ours = work.need(Negotiation, pid, lock=True)
+            mine = ours.role == Role.PROVIDER
+            key = offer_id(ours.dataset, intake.fingerprint(terms)) if mine else ours.offer_id
+            provider = self.participant if mine else ours.peer
+            ours.policy = {**terms, "@id": key, "@type": "Offer", "target": ours.dataset, "assigner": provider}
+            ours.pending = None
+            self.moves.move(work, ours, Move.OFFER if mine else Move.REQUEST, by.name)
             return ours
 
     def approve(self, pid: str, by: Principal) -> Negotiation:
@@ -134,13 +186,13 @@ class Negotiations:
         """
         with self.begin(self.participant) as work:
             ours = work.need(Negotiation, pid, lock=True)
-            if ours.pending is None:
+            move = _YES.get((Role(ours.role), State(ours.state)))
+            if move is None or (ours.pending is None and ours.automation != "none"):
                 raise Conflict(f"The negotiation {pid!r} waits for nobody's approval.", fix="Look at its state.")
             ours.pending = None
-            if ours.role == Role.PROVIDER:
-                self._approve(work, ours, by.name)
-            else:
-                self._move(work, ours, Move.ACCEPT, by.name)
+            if move is Move.AGREE and not (decision := self.moves.decide(work, ours)).permitted:
+                raise Denied("The policy does not permit it any more.", reasons=decision.reasons)
+            self.moves.make(work, ours, move, by.name)
             return ours
 
     def terminate(self, pid: str, reason: str, by: Principal) -> Negotiation:
@@ -153,7 +205,7 @@ class Negotiations:
             ours = work.need(Negotiation, pid, lock=True)
             if ours.state == State.TERMINATED and ours.reason == [reason]:
                 return ours
-            self._terminate(work, ours, "terminated-by-a-person", [reason], by.name)
+            self.moves.terminate(work, ours, "terminated-by-a-person", [reason], by.name)
             return ours
 
     def get(self, pid: str) -> Negotiation:
@@ -180,14 +232,8 @@ class Negotiations:
 
     def _open(self, message: messages.ContractRequestMessage, sender: Principal) -> Negotiation:
         with self.begin(self.participant) as work:
-            repeated = work.select(
-                Negotiation,
-                col(Negotiation.peer) == sender.participant,
-                col(Negotiation.peer_pid) == message.consumer_pid,
-                col(Negotiation.role) == Role.PROVIDER.value,
-            )
-            if repeated:
-                return repeated[0]
+            if repeated := _opened(work, sender, message.consumer_pid, Role.PROVIDER):
+                return repeated
             offer = requested(work, message.offer)
             ours = work.add(
                 Negotiation(
@@ -201,12 +247,48 @@ class Negotiations:
                     dataset=offer.dataset,
                     offer_id=offer.id,
                     policy=dict(message.offer),
-                    claims=_claims(message),
+                    claims=notices.claims_of(message),
+                    automation=offer.automation,
+                    script=offer.script,
                     created=self.now(),
                     updated=self.now(),
                 )
             )
-            self._heard(work, ours, Move.REQUEST, message)
+            self.moves.heard(work, ours, Move.REQUEST, message)
+            return ours
+
+    def offered(self, message: messages.ContractOfferMessage, sender: Principal) -> Negotiation:
+        """Take, as consumer, an offer that a provider makes unasked; a person decides on it.
+
+        Raises:
+            InvalidInput: the callback address must not be called, or the terms are not understood.
+        """
+        self.check_url(message.callback_address or "")
+        intake.read(message.offer)
+        return once_more(lambda: self._offered(message, sender))
+
+    def _offered(self, message: messages.ContractOfferMessage, sender: Principal) -> Negotiation:
+        with self.begin(self.participant) as work:
+            if repeated := _opened(work, sender, message.provider_pid, Role.CONSUMER):
+                return repeated
+            ours = work.add(
+                Negotiation(
+                    participant=self.participant,
+                    pid=f"urn:uuid:{self.new_id()}",
+                    role=Role.CONSUMER,
+                    peer=sender.participant,
+                    peer_pid=message.provider_pid,
+                    callback=(message.callback_address or "").rstrip("/"),
+                    state=negotiation.apply(None, Move.OFFER, Role.PROVIDER),
+                    dataset=str(message.offer["target"]),
+                    offer_id=str(message.offer["@id"]),
+                    policy=dict(message.offer),
+                    automation="approve",
+                    created=self.now(),
+                    updated=self.now(),
+                )
+            )
+            self.moves.heard(work, ours, Move.OFFER, message)
             return ours
 
     def receive(self, pid: str, message: NegotiationMessage, sender: Principal) -> Negotiation:
@@ -226,7 +308,7 @@ class Negotiations:
             ours.state = negotiation.apply(State(ours.state), move, Role(ours.role).other)
             ours.updated = self.now()
             self._take(work, ours, message)
-            self._heard(work, ours, move, message)
+            self.moves.heard(work, ours, move, message)
             return ours
 
     def state_for(self, pid: str, sender: Principal) -> Negotiation:
@@ -240,20 +322,16 @@ class Negotiations:
         """Make the move that follows from the state a negotiation is in, if it is ours to make."""
         with self.begin(participant) as work:
             ours = work.need(Negotiation, event.subject, lock=True)
-            if ours.state != event.state or ours.pending is not None:
-                return
-            match Role(ours.role), State(ours.state):
-                case Role.PROVIDER, State.REQUESTED:
-                    self._answer(work, ours)
-                case Role.PROVIDER, State.ACCEPTED:
-                    self._agree(work, ours, self.participant)
-                case Role.PROVIDER, State.VERIFIED:
-                    self.agreements.activate(work, ours)
-                    self._move(work, ours, Move.FINALIZE, self.participant)
-                case Role.CONSUMER, State.OFFERED:
-                    ours.pending = "approval"
-                case Role.CONSUMER, State.AGREED:
-                    self._verify(work, ours)
+            if ours.state == event.state:
+                self.moves.respond(work, ours)
+
+    def act(self, event: NegotiationStepDue, participant: str) -> None:
+        """Make the step of a script whose time has come, unless the negotiation has gone another way meanwhile."""
+        with self.begin(participant) as work:
+            ours = work.need(Negotiation, event.subject, lock=True)
+            step = automation.next_step(ours.script, ours.step, ours.state)
+            if ours.step == event.step and step is not None:
+                self.moves.take_step(work, ours, step)
 
     async def send(self, event: NegotiationMessageDue, participant: str) -> None:
         """Tell the peer about our move.
@@ -264,10 +342,13 @@ class Negotiations:
         with self.read(participant) as work:
             ours = work.need(Negotiation, event.subject)
             agreement = work.find(Agreement, ours.agreement_id) if ours.agreement_id else None
-        if unheard(ours, event.move is Move.REQUEST, event.move is Move.TERMINATE):
+        if unheard(ours, event.opening, event.move is Move.TERMINATE):
             return
-        path, message = self._message(ours, agreement, event)
+        path, message = notices.message(ours, agreement, event, self.participant, self.address)
         await self.letters.send(participant, ours, path, message)
+        if automation.next_step(ours.script, ours.step, ours.state) is not None:
+            with self.begin(participant) as work:  # the next step of a script follows once the peer knows of this one
+                work.emit(NegotiationMoved(subject=ours.pid, state=State(ours.state)))
 
     def undelivered(self, event: DeliveryFailed, participant: str) -> None:
         """End a negotiation whose counterparty could not be told of a move, with the reason."""
@@ -276,121 +357,21 @@ class Negotiations:
 
     # --- inside -------------------------------------------------------------------------------------------------
 
-    def _heard(self, work: Work, ours: Negotiation, move: Move, message: NegotiationMessage) -> None:
-        body = msgspec.json.decode(messages.encode(message))
-        work.record(ours.pid, f"negotiation.{move}.received", ours.peer, body, message_id(message))
-        work.emit(NegotiationMoved(subject=ours.pid, state=State(ours.state)))
-
-    def _announce(self, work: Work, ours: Negotiation, move: Move, by: str) -> None:
-        key = f"urn:uuid:{self.new_id()}"
-        body = {"message": key, "state": ours.state, "policy": ours.policy, "reason": ours.reason}
-        work.record(ours.pid, f"negotiation.{move}", by, body)
-        work.emit(NegotiationMessageDue(subject=ours.pid, move=move, message=key))
-
-    def _move(self, work: Work, ours: Negotiation, move: Move, by: str) -> None:
-        """Make our own move, held to the protocol more strictly than the peer's."""
-        state, role = State(ours.state), Role(ours.role)
-        after = negotiation.apply(state, move, role)
-        if not negotiation.may_send(state, move, role):
-            # The peer may be a step ahead: it would hold for agreed what we hold for ended.
-            raise IllegalMove(
-                f"The {role} may not {move} when the negotiation is {state}: it is the other side's turn.",
-                fix="Wait for its answer.",
-            )
-        ours.state = after
-        ours.updated = self.now()
-        self._announce(work, ours, move, by)
-
-    def _terminate(self, work: Work, ours: Negotiation, code: str, why: list[str], by: str) -> None:
-        if ours.state in FINAL:
-            raise IllegalMove(f"The negotiation is over: it is {ours.state}.", fix="Nothing is left to do.")
-        ours.code, ours.reason, ours.pending = code, why, None
-        self._move(work, ours, Move.TERMINATE, by)
-
-    def _answer(self, work: Work, ours: Negotiation) -> None:
-        """Decide, as provider, on a request for one of our offers."""
-        offer = work.need(Offer, ours.offer_id)
-        known = facts(self.now(), work.find(Peer, ours.peer), ours.peer, ours.claims, use=1)
-        decision = judge(offer.policy, "use", known)
-        work.record(ours.pid, "policy.decided", self.participant, _said(decision.permitted, decision.reasons))
-        if not decision.permitted:
-            self._terminate(work, ours, "policy", list(decision.reasons), self.participant)
-        elif offer.automation == "accept":
-            self._agree(work, ours, self.participant)
-        elif offer.automation == "approve":
-            ours.pending = "approval"
-
-    def _approve(self, work: Work, ours: Negotiation, by: str) -> None:
-        """Agree as a person says, if the policy still permits it."""
-        offer = work.need(Offer, ours.offer_id)
-        known = facts(self.now(), work.find(Peer, ours.peer), ours.peer, ours.claims, use=1)
-        decision = judge(offer.policy, "use", known)
-        if not decision.permitted:
-            raise Denied("The offer's policy does not permit it any more.", reasons=decision.reasons)
-        self._agree(work, ours, by)
-
-    def _agree(self, work: Work, ours: Negotiation, by: str) -> None:
-        self.agreements.draw_up(work, ours)
-        self._move(work, ours, Move.AGREE, by)
-
-    def _verify(self, work: Work, ours: Negotiation) -> None:
-        """Check, as consumer, what the provider wants us to be bound by, and sign it or leave."""
-        agreement = work.need(Agreement, ours.agreement_id, lock=True)
-        if faults := self.agreements.faults(work, ours, agreement):
-            self._terminate(work, ours, "agreement-refused", faults, self.participant)
-            return
-        self.agreements.countersign(work, agreement)
-        self._move(work, ours, Move.VERIFY, self.participant)
-
     def _take(self, work: Work, ours: Negotiation, message: NegotiationMessage) -> None:
         """Keep what a message brings beside its move."""
         match message:
             case messages.ContractAgreementMessage():
-                self.agreements.take(work, ours, message.agreement, message.extra.get(SIGNATURE))
+                self.moves.agreements.take(work, ours, message.agreement, message.extra.get(SIGNATURE))
             case messages.ContractAgreementVerificationMessage():
                 agreement = work.need(Agreement, ours.agreement_id, lock=True)
-                self.agreements.accept_countersignature(work, agreement, message.extra.get(SIGNATURE))
+                self.moves.agreements.accept_countersignature(work, agreement, message.extra.get(SIGNATURE))
             case messages.ContractNegotiationTerminationMessage():
                 ours.code, ours.reason, ours.pending = message.code, list(message.reason), None
             case messages.ContractOfferMessage() | messages.ContractRequestMessage():
+                _check_terms(ours, message.offer)
                 ours.policy, ours.pending = dict(message.offer), None
             case messages.ContractNegotiationEventMessage(event_type="FINALIZED"):
-                self.agreements.activate(work, ours)
-
-    def _message(
-        self, ours: Negotiation, agreement: Agreement | None, event: NegotiationMessageDue
-    ) -> tuple[str, NegotiationMessage]:
-        """Return the path under the peer's address and the message that tells of a move."""
-        consumer, provider = pids(ours)
-        both: dict[str, Any] = {"id": event.message, "consumer_pid": consumer, "provider_pid": provider}
-        signature = agreement.signatures.get(self.participant) if agreement else None
-        signed = {SIGNATURE: signature} if signature else {}
-        process = f"/negotiations/{ours.peer_pid}"
-        match event.move:
-            case Move.REQUEST:
-                purpose = {PURPOSE: ours.claims["purpose"]} if "purpose" in ours.claims else {}
-                return "/negotiations/request", messages.ContractRequestMessage(
-                    id=event.message,
-                    consumer_pid=consumer,
-                    callback_address=self.address,
-                    offer=ours.policy,
-                    extra=purpose,
-                )
-            case Move.AGREE if agreement:
-                terms = agreement.policy
-                return f"{process}/agreement", messages.ContractAgreementMessage(**both, agreement=terms, extra=signed)
-            case Move.VERIFY:
-                return f"{process}/agreement/verification", messages.ContractAgreementVerificationMessage(
-                    **both, extra=signed
-                )
-            case Move.ACCEPT | Move.FINALIZE:
-                kind = "ACCEPTED" if event.move is Move.ACCEPT else "FINALIZED"
-                return f"{process}/events", messages.ContractNegotiationEventMessage(**both, event_type=kind)
-            case Move.TERMINATE:
-                return f"{process}/termination", messages.ContractNegotiationTerminationMessage(
-                    **both, code=ours.code, reason=tuple(ours.reason)
-                )
-        raise IllegalMove(f"There is no message for the move {event.move!r} here.")
+                self.moves.agreements.activate(work, ours)
 
 
 def letters(begin: Begin, now: Clock, messenger: Messenger) -> Letters[Negotiation]:
@@ -437,7 +418,7 @@ def requested(work: Work, terms: Mapping[str, Any]) -> Offer:
 
 
 def _acceptable(terms: Mapping[str, Any], accept: str | Sequence[Mapping[str, Any]]) -> None:
-    if accept == "any" or (not isinstance(accept, str) and any(intake.same(terms, policy) for policy in accept)):
+    if is_accepted(terms, None if isinstance(accept, str) else accept):
         return
     raise Denied(
         "The offer's terms are not among those you accept.",
@@ -452,10 +433,19 @@ def _the_same(known: Negotiation, peer: str, offer: str, claims: Mapping[str, st
     return known
 
 
-def _claims(message: messages.ContractRequestMessage) -> dict[str, str]:
-    purpose = message.extra.get(PURPOSE)
-    return {"purpose": purpose} if isinstance(purpose, str) else {}
+def _opened(work: Work, sender: Principal, theirs: str, role: Role) -> Negotiation | None:
+    """Return the negotiation that the same first message of a peer opened before."""
+    same = (col(Negotiation.peer) == sender.participant, col(Negotiation.peer_pid) == theirs)
+    found = work.select(Negotiation, *same, col(Negotiation.role) == role.value)
+    return found[0] if found else None
 
 
-def _said(permitted: bool, why: Sequence[str]) -> dict[str, Any]:
-    return {"permitted": permitted, "reasons": list(why)}
+def _check_terms(ours: Negotiation, terms: Mapping[str, Any]) -> None:
+    """Refuse other terms that are for another dataset, or that we do not understand and so could not be held to."""
+    if terms.get("target", ours.dataset) != ours.dataset:
+        raise InvalidInput(
+            f"The terms are for {terms['target']!r}; this negotiation is about {ours.dataset!r}.",
+            where="offer.target",
+            fix="Open a negotiation of its own for another dataset.",
+        )
+    intake.read(terms)

@@ -1,23 +1,24 @@
 """Offers: the terms under which a dataset is given, and how a request for them is answered."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 from sqlmodel import col
 
 from connector.capabilities.evidence import Begin, Clock
 from connector.capabilities.identity import Principal
 from connector.errors import NotFound
+from connector.standards.dsp import automation as rules
+from connector.standards.dsp.automation import Automation
+from connector.standards.dsp.negotiation import Role
 from connector.standards.odrl import intake, templates
 from connector.standards.odrl.decide import Facts
 from connector.storage.events import Event
 from connector.storage.tables import Dataset, Offer, Peer
 from connector.storage.work import Work
-
-Automation = Literal["accept", "approve", "none"]
 
 
 class OfferMade(Event, frozen=True, kw_only=True):
@@ -41,13 +42,29 @@ class Offers:
     now: Clock
     participant: str
 
-    def make(self, dataset: str, policy: Mapping[str, Any], automation: Automation, by: Principal) -> Offer:
+    def make(
+        self,
+        dataset: str,
+        policy: Mapping[str, Any],
+        automation: Automation,
+        by: Principal,
+        script: Sequence[Any] = (),
+    ) -> Offer:
         """Offer `dataset` under `policy`; offering the same terms again returns the offer that stands.
+
+        Args:
+            dataset: the dataset's IRI.
+            policy: the terms.
+            automation: the rule by which requests for them are answered, see `standards.dsp.automation`.
+            by: who offers.
+            script: the steps of a scripted rule.
 
         Raises:
             NotFound: there is no such dataset of ours in the catalog.
-            InvalidInput: the policy has a term that this connector does not understand and so could not enforce.
+            InvalidInput: the policy has a term that this connector does not understand and so could not enforce, or
+                the script a step that the protocol does not allow.
         """
+        steps = rules.read(automation, script, "negotiation", Role.PROVIDER)
         terms = intake.write(intake.read(policy))
         mark = intake.fingerprint(terms)
         with self.begin(self.participant) as work:
@@ -55,9 +72,9 @@ class Offers:
                 raise NotFound("dataset", dataset)
             key = offer_id(dataset, mark)
             if (ours := work.find(Offer, key, lock=True)) is not None:
-                if (ours.state, ours.automation) == ("open", automation):
+                if (ours.state, ours.automation, ours.script) == ("open", automation, steps):
                     return ours
-                ours.state, ours.automation = "open", automation
+                ours.state, ours.automation, ours.script = "open", automation, steps
             else:
                 ours = work.add(
                     Offer(
@@ -67,10 +84,12 @@ class Offers:
                         policy={**terms, "@id": key, "@type": "Offer", "assigner": self.participant},
                         fingerprint=mark,
                         automation=automation,
+                        script=steps,
                         created=self.now(),
                     )
                 )
-            work.record(key, "offer.made", by.name, {"dataset": dataset, "policy": ours.policy, "answer": automation})
+            body = {"dataset": dataset, "policy": ours.policy, "answer": automation, "script": steps}
+            work.record(key, "offer.made", by.name, body)
             work.emit(OfferMade(subject=dataset, offer=key))
             return ours
 
@@ -79,6 +98,21 @@ class Offers:
     ) -> Offer:
         """Offer `dataset` under a policy template filled with `values`; errors as for `make`."""
         return self.make(dataset, templates.fill(template, **values), automation, by)
+
+    def automate(self, key: str, automation: Automation, script: Sequence[Any], by: Principal) -> Offer:
+        """Change how requests for an offer are answered; negotiations that have begun keep the rule they began with.
+
+        Raises:
+            NotFound: there is no such offer of ours.
+            InvalidInput: no such rule, or a step that the protocol does not allow.
+        """
+        steps = rules.read(automation, script, "negotiation", Role.PROVIDER)
+        with self.begin(self.participant) as work:
+            ours = work.need(Offer, key, lock=True)
+            if (ours.automation, ours.script) != (automation, steps):
+                ours.automation, ours.script = automation, steps
+                work.record(key, "offer.automated", by.name, {"answer": automation, "script": steps})
+            return ours
 
     def close(self, key: str, by: Principal) -> Offer:
         """Take an offer back: it leaves the catalog, agreements made under it stay."""

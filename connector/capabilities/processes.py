@@ -1,19 +1,21 @@
 """What negotiations and transfers share: their two ids, and how a peer is told of a move."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from connector.capabilities.evidence import Begin, Clock
 from connector.capabilities.identity import Principal
-from connector.capabilities.messenger import Messenger, reasons
+from connector.capabilities.messenger import Messenger, code_of, reasons
 from connector.errors import Conflict, InvalidInput, NotFound, PeerFailed
 from connector.standards.dsp import messages
 from connector.standards.dsp.negotiation import Role
 from connector.storage.events import Event
-from connector.storage.tables import Negotiation, Transfer
+from connector.storage.tables import Evidence, Negotiation, OutboxRow, Transfer
 
 TERMINATED: Final = "TERMINATED"
+APPROVAL: Final = "approval"
+"""What a process waits for when it waits for a person."""
 
 P = TypeVar("P", Negotiation, Transfer)
 
@@ -42,21 +44,28 @@ class Letters(Generic[P]):
         except PeerFailed as failure:
             if failure.retryable:
                 raise
-            self.give_up(participant, ours.pid, reasons(failure.body) or [failure.message])
+            why = reasons(failure.body) or [failure.message]
+            self.give_up(participant, ours.pid, why, code_of(failure.body))
             return
         if ours.peer_pid is None:
             self._learn(participant, ours.pid, answer.body)
 
-    def give_up(self, participant: str, pid: str, why: list[str]) -> None:
-        """End a process that the peer refuses to go on with; it knows, so it is not told."""
+    def give_up(self, participant: str, pid: str, why: list[str], code: str | None = None) -> None:
+        """End a process that the peer refuses to go on with; it knows, so it is not told.
+
+        Args:
+            participant: whose process it is.
+            pid: our id of it.
+            why: the peer's reasons, verbatim.
+            code: the peer's code, verbatim; None where it gave none.
+        """
         with self.begin(participant) as work:
             ours = work.need(self.table, pid, lock=True)
             if ours.state in self.final:
                 return
-            ours.state, ours.code, ours.reason, ours.updated = TERMINATED, "refused-by-peer", why, self.now()
-            if isinstance(ours, Negotiation):
-                ours.pending = None
-            work.record(pid, f"{self.table.__tablename__}.refused", ours.peer, {"reason": why})
+            ours.state, ours.code, ours.reason = TERMINATED, code or "refused-by-peer", why
+            ours.pending, ours.updated = None, self.now()
+            work.record(pid, f"{self.table.__tablename__}.refused", ours.peer, {"reason": why, "code": code})
             work.emit(self.ended(pid))
 
     def undelivered(self, participant: str, pid: str, why: str) -> None:
@@ -72,7 +81,8 @@ class Letters(Generic[P]):
         with self.begin(participant) as work:
             ours = work.need(self.table, pid, lock=True)
             if ours.peer_pid is None:
-                ours.peer_pid = acknowledged.provider_pid
+                mine = ours.role == Role.CONSUMER
+                ours.peer_pid = acknowledged.provider_pid if mine else acknowledged.consumer_pid
 
 
 def between(found: P | None, kind: str, pid: str, sender: Principal) -> P:
@@ -124,3 +134,51 @@ def check_pids(ours: Negotiation | Transfer, consumer: str | None, provider: str
             fix="Send it to the address of the process that it names.",
         )
     ours.peer_pid = ours.peer_pid or theirs
+
+
+LEADS_TO: Final = {
+    "request": "REQUESTED",
+    "offer": "OFFERED",
+    "accept": "ACCEPTED",
+    "agree": "AGREED",
+    "verify": "VERIFIED",
+    "finalize": "FINALIZED",
+    "start": "STARTED",
+    "suspend": "SUSPENDED",
+    "complete": "COMPLETED",
+    "terminate": TERMINATED,
+    "refused": TERMINATED,
+}
+"""The state after each move; in both machines a move leads to one state, wherever it comes from."""
+
+
+def timeline(happened: Iterable[Evidence], tried: Iterable[OutboxRow] = ()) -> list[dict[str, Any]]:
+    """Return what happened in a process, for people: `at`, `who`, `what`, `state`, `why`, `code` and `message`.
+
+    Args:
+        happened: the evidence about the process, in order.
+        tried: what was tried and did not go well yet, shown at the end with the fault.
+    """
+    return [*_steps(happened), *(_trouble(row) for row in tried)]
+
+
+def _steps(happened: Iterable[Evidence]) -> Iterator[dict[str, Any]]:
+    for row in happened:
+        _, what, *received = row.kind.split(".")
+        said = row.body
+        yield {
+            "at": row.at,
+            "who": row.actor,
+            "what": what,
+            "state": LEADS_TO.get(what),
+            "why": said.get("reasons") or said.get("reason") or [],
+            "code": said.get("code"),
+            "message": row.message_id if received else said.get("message"),
+        }
+
+
+def _trouble(row: OutboxRow) -> dict[str, Any]:
+    what = "given-up" if row.state == "failed" else "waiting"
+    when = row.lease_until or row.due
+    why = [row.error] if row.error else []
+    return {"at": when, "who": row.subscriber, "what": what, "state": None, "why": why, "code": None, "message": None}

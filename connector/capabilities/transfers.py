@@ -6,6 +6,7 @@ counts. The bytes themselves are `delivery`'s.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final
 
 from sqlmodel import col
@@ -15,25 +16,19 @@ from connector.capabilities.evidence import Begin, Clock, NewId
 from connector.capabilities.identity import Principal
 from connector.capabilities.messenger import Messenger, message_id
 from connector.capabilities.offers import facts
-from connector.capabilities.processes import Letters, between, check_pids, once_more, pids, unheard
-from connector.errors import Conflict, IllegalMove, InvalidInput, NotFound
-from connector.standards.dsp import messages, transfer, wire
+from connector.capabilities.processes import APPROVAL, Letters, between, check_pids, once_more, pids, unheard
+from connector.errors import Conflict, Denied, IllegalMove, InvalidInput, NotFound
+from connector.standards.dsp import automation, messages, transfer, wire
+from connector.standards.dsp.address import RENEWAL, plain, pull
 from connector.standards.dsp.negotiation import Role
 from connector.standards.dsp.transfer import Move, State, TransferMessage
 from connector.standards.odrl.decide import judge
-from connector.standards.rdf import GD
 from connector.storage.events import DeliveryFailed, Event
 from connector.storage.tables import Agreement, Asset, Peer, Transfer
 from connector.storage.work import Work
 
 PULL: Final = "HttpData-PULL"
 """The transfer format that every connector of this kind offers: the consumer fetches over HTTP."""
-
-HTTP: Final = "https://w3id.org/idsa/v4.1/HTTP"
-"""Endpoint type of an HTTP pull."""
-
-RENEWAL: Final = f"{GD}renewal"
-"""Endpoint property: where the consumer's connector gets a fresh token while the transfer runs."""
 
 FINAL: Final = transfer.FINAL
 
@@ -49,6 +44,12 @@ class TransferMessageDue(Event, frozen=True, kw_only=True):
 
     move: Move
     message: str
+
+
+class TransferStepDue(Event, frozen=True, kw_only=True):
+    """The time has come for a step of a transfer's script, the one after `step` steps."""
+
+    step: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,8 @@ class Transfers:
                     dataset=contract.dataset,
                     format=PULL,
                     state=transfer.apply(None, Move.REQUEST, Role.CONSUMER),
+                    automation=contract.automation,
+                    script=contract.script,
                     created=self.now(),
                     updated=self.now(),
                 )
@@ -123,6 +126,35 @@ class Transfers:
             if ours.state == State.TERMINATED and ours.reason == [reason]:
                 return ours
             self._terminate(work, ours, "terminated-by-a-person", [reason], by.name)
+            return ours
+
+    def suspend(self, pid: str, reason: str, by: Principal) -> Transfer:
+        """Pause a running transfer for a reason that the other side is told; errors as for `terminate`."""
+        with self.begin(self.participant) as work:
+            ours = work.need(Transfer, pid, lock=True)
+            if ours.state != State.SUSPENDED:
+                ours.code, ours.reason = "suspended-by-a-person", [reason]
+                self._move(work, ours, Move.SUSPEND, by.name)
+            return ours
+
+    def start(self, pid: str, by: Principal) -> Transfer:
+        """Start what waits for a person, or go on with what was suspended; the provider's policy is asked again.
+
+        Raises:
+            NotFound: there is no such transfer.
+            IllegalMove: it neither waits nor is suspended.
+            Denied: the policy does not permit it, or not any more.
+        """
+        with self.begin(self.participant) as work:
+            ours = work.need(Transfer, pid, lock=True)
+            if not transfer.may_send(State(ours.state), Move.START, Role(ours.role)):
+                raise IllegalMove(
+                    f"The transfer cannot be started: it is {ours.state}.",
+                    fix="A suspended transfer can be taken up again; a requested one is started by its provider.",
+                )
+            if ours.role == Role.PROVIDER and (why := self._why_not(work, ours)):
+                raise Denied("The transfer may not be started.", reasons=why)
+            self._move(work, ours, Move.START, by.name)
             return ours
 
     def get(self, pid: str) -> Transfer:
@@ -154,7 +186,7 @@ class Transfers:
         if renewal is None:
             return address
         answer = await self.letters.messenger.post(ours.peer, renewal, b"{}")
-        fresh = messages.load_address(wire.read(answer.body))
+        fresh = plain(messages.load_address(wire.read(answer.body)))
         self._check_address(fresh)
         return fresh
 
@@ -200,6 +232,8 @@ class Transfers:
                     dataset=contract.dataset,
                     format=message.format,
                     state=transfer.apply(None, Move.REQUEST, Role.CONSUMER),
+                    automation=contract.automation,
+                    script=contract.script,
                     created=self.now(),
                     updated=self.now(),
                 )
@@ -224,10 +258,10 @@ class Transfers:
                 return ours
             check_pids(ours, message.consumer_pid, message.provider_pid)
             ours.state = transfer.apply(State(ours.state), move, Role(ours.role).other)
-            ours.updated = self.now()
+            ours.pending, ours.updated = None, self.now()
             if isinstance(message, messages.TransferStartMessage) and message.data_address is not None:
-                self._check_address(message.data_address)
-                ours.data_address = messages.dump(message.data_address)
+                self._check_address(address := plain(message.data_address))
+                ours.data_address = messages.dump(address)
             if isinstance(message, messages.TransferTerminationMessage | messages.TransferSuspensionMessage):
                 ours.code, ours.reason = message.code, list(message.reason)
             self._heard(work, ours, move, message)
@@ -259,22 +293,23 @@ class Transfers:
     # --- heard from the outbox ----------------------------------------------------------------------------------
 
     def react(self, event: TransferMoved, participant: str) -> None:
-        """Decide, as provider, on a request for data: start it and count a use, or end it with the reasons."""
+        """Make the move that follows from the state a transfer is in, if it is ours to make."""
         with self.begin(participant) as work:
             ours = work.need(Transfer, event.subject, lock=True)
-            if ours.state != State.REQUESTED or ours.role != Role.PROVIDER:
+            if ours.state != event.state or ours.pending is not None:
                 return
-            contract = work.need(Agreement, ours.agreement, lock=True)
-            use = contract.uses + 1
-            known = facts(self.now(), work.find(Peer, ours.peer), ours.peer, contract.claims, use)
-            decision = judge(contract.policy, "use", known)
-            why = [why_not(contract)] if contract.state != "active" else list(decision.reasons)
-            permitted = contract.state == "active" and decision.permitted
-            work.record(ours.pid, "policy.decided", participant, {"permitted": permitted, "reasons": why, "use": use})
-            if permitted and work.spend_use(contract.id, use):
-                self._move(work, ours, Move.START, participant)
-            else:
-                self._terminate(work, ours, "policy", why, participant)
+            if ours.state == State.REQUESTED and ours.role == Role.PROVIDER:
+                self._answer(work, ours)
+            elif ours.automation == "scripted":
+                self._follow(work, ours)
+
+    def act(self, event: TransferStepDue, participant: str) -> None:
+        """Make the step of a script whose time has come, unless the transfer has gone another way meanwhile."""
+        with self.begin(participant) as work:
+            ours = work.need(Transfer, event.subject, lock=True)
+            step = automation.next_step(ours.script, ours.step, ours.state)
+            if ours.step == event.step and step is not None:
+                self._take_step(work, ours, step)
 
     def end(self, event: AgreementEnded, participant: str) -> None:
         """Terminate every running transfer of an agreement that ended."""
@@ -297,6 +332,9 @@ class Transfers:
             return
         path, message = self._message(ours, event)
         await self.letters.send(participant, ours, path, message)
+        if automation.next_step(ours.script, ours.step, ours.state) is not None:
+            with self.begin(participant) as work:  # the next step of a script follows once the peer knows of this one
+                work.emit(TransferMoved(subject=ours.pid, state=State(ours.state)))
 
     def undelivered(self, event: DeliveryFailed, participant: str) -> None:
         """End a transfer whose counterparty could not be told of a move, with the reason."""
@@ -319,7 +357,7 @@ class Transfers:
     def _move(self, work: Work, ours: Transfer, move: Move, by: str) -> None:
         """Make our own move, held to the protocol like the peer's."""
         ours.state = transfer.apply(State(ours.state), move, Role(ours.role))
-        ours.updated = self.now()
+        ours.pending, ours.updated = None, self.now()
         self._announce(work, ours, move, by)
 
     def _terminate(self, work: Work, ours: Transfer, code: str, why: list[str], by: str) -> None:
@@ -327,6 +365,61 @@ class Transfers:
             raise IllegalMove(f"The transfer is over: it is {ours.state}.", fix="Nothing is left to do.")
         ours.code, ours.reason = code, why
         self._move(work, ours, Move.TERMINATE, by)
+
+    def _answer(self, work: Work, ours: Transfer) -> None:
+        """Decide, as provider, on a request for data: start it and count a use, or end it with the reasons."""
+        if ours.automation == "accept":
+            self._start(work, ours)
+        elif why := self._why_not(work, ours, spend=False):
+            self._terminate(work, ours, "policy", why, self.participant)
+        elif ours.automation == "approve":
+            ours.pending = APPROVAL
+        else:
+            self._follow(work, ours)
+
+    def _start(self, work: Work, ours: Transfer) -> None:
+        """Start, or end with the reasons why it must not be started."""
+        if ours.role == Role.PROVIDER and (why := self._why_not(work, ours)):
+            self._terminate(work, ours, "policy", why, self.participant)
+        else:
+            self._move(work, ours, Move.START, self.participant)
+
+    def _why_not(self, work: Work, ours: Transfer, *, spend: bool = True) -> list[str]:
+        """Return why data may not be given under the agreement now; none means it may, and the first time is a use."""
+        contract = work.need(Agreement, ours.agreement, lock=True)
+        first = ours.state == State.REQUESTED
+        use = contract.uses + 1 if first else contract.uses
+        known = facts(self.now(), work.find(Peer, ours.peer), ours.peer, contract.claims, use)
+        decision = judge(contract.policy, "use", known)
+        why = [why_not(contract)] if contract.state != "active" else [] if decision.permitted else [*decision.reasons]
+        said = why or list(decision.reasons)
+        body = {"permitted": not why, "reasons": said, "use": use}
+        work.record(ours.pid, "policy.decided", self.participant, body)
+        if not why and first and spend and not work.spend_use(contract.id, use):
+            return [f"Use {use} of the agreement is taken already."]
+        return why
+
+    def _follow(self, work: Work, ours: Transfer) -> None:
+        """Make the next step of a script, now or when its delay is over."""
+        step = automation.next_step(ours.script, ours.step, ours.state)
+        if step is None:
+            return
+        if step.after:
+            work.emit(TransferStepDue(subject=ours.pid, step=ours.step), self.now() + timedelta(seconds=step.after))
+        else:
+            self._take_step(work, ours, step)
+
+    def _take_step(self, work: Work, ours: Transfer, step: automation.Step) -> None:
+        ours.step += 1
+        move, why = Move(step.do), [step.reason] if step.reason else []
+        if move is Move.TERMINATE:
+            self._terminate(work, ours, "scripted", why, self.participant)
+        elif move is Move.START:
+            self._start(work, ours)
+        else:
+            if move is Move.SUSPEND:
+                ours.code, ours.reason = "scripted", why
+            self._move(work, ours, move, self.participant)
 
     def _message(self, ours: Transfer, event: TransferMessageDue) -> tuple[str, TransferMessage]:
         """Return the path under the peer's address and the message that tells of a move."""
@@ -361,16 +454,7 @@ class Transfers:
 
     def _access(self, ours: Transfer) -> messages.DataAddress:
         endpoint = f"{self.data_address}/{ours.pid}"
-        properties = {
-            "authorization": self.grant(ours.pid, ours.peer),
-            "authType": "bearer",
-            RENEWAL: f"{endpoint}/renewal",
-        }
-        return messages.DataAddress(
-            endpoint_type=HTTP,
-            endpoint=endpoint,
-            endpoint_properties=tuple(messages.EndpointProperty(name=n, value=v) for n, v in properties.items()),
-        )
+        return pull(endpoint, self.grant(ours.pid, ours.peer), f"{endpoint}/renewal")
 
 
 def letters(begin: Begin, now: Clock, messenger: Messenger) -> Letters[Transfer]:

@@ -162,7 +162,11 @@ class Offer(Row, table=True):
 
 
 class Negotiation(Row, table=True):
-    """A contract negotiation as we see it; `policy` are the terms on the table, `claims` what the consumer stated."""
+    """A contract negotiation as we see it; `policy` are the terms on the table, `claims` what the consumer stated.
+
+    `automation`, `script` and `step` are the rule it lives under and how much of the script is done. `accept` are the
+    policies that we as consumer agree to; none given means any.
+    """
 
     __tablename__ = "negotiation"
     __table_args__ = (
@@ -185,12 +189,19 @@ class Negotiation(Row, table=True):
     reason: list[Any] = Field(default_factory=list, sa_type=Json)
     code: str | None = None
     pending: str | None = None
+    automation: Automation = Field(default="accept", sa_type=AutoString)
+    script: list[Any] = Field(default_factory=list, sa_type=Json)
+    step: int = 0
+    accept: list[JsonObject] | None = Field(default=None, sa_type=Json)
     created: datetime = Field(sa_type=Moment)
     updated: datetime = Field(sa_type=Moment)
 
 
 class Agreement(Row, table=True):
-    """What both sides agreed, as on the wire, with their signatures; `uses` counts what a limit allows."""
+    """What both sides agreed, as on the wire, with their signatures; `uses` counts what a limit allows.
+
+    `automation` and `script` are the rule for the transfers under it.
+    """
 
     __tablename__ = "agreement"
     __table_args__ = (
@@ -212,6 +223,8 @@ class Agreement(Row, table=True):
     state: AgreementState = Field(default="pending", sa_type=AutoString)
     reason: str | None = None
     uses: int = 0
+    automation: Automation = Field(default="accept", sa_type=AutoString)
+    script: list[Any] = Field(default_factory=list, sa_type=Json)
     created: datetime = Field(sa_type=Moment)
     ended: datetime | None = Field(default=None, sa_type=Moment)
 
@@ -241,6 +254,10 @@ class Transfer(Row, table=True):
     data_address: JsonObject | None = Field(default=None, sa_type=Json)
     reason: list[Any] = Field(default_factory=list, sa_type=Json)
     code: str | None = None
+    pending: str | None = None
+    automation: Automation = Field(default="accept", sa_type=AutoString)
+    script: list[Any] = Field(default_factory=list, sa_type=Json)
+    step: int = 0
     created: datetime = Field(sa_type=Moment)
     updated: datetime = Field(sa_type=Moment)
 

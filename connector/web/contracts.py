@@ -11,10 +11,12 @@ from litestar.status_codes import HTTP_200_OK, HTTP_201_CREATED
 from connector.capabilities.agreements import Agreements
 from connector.capabilities.evidence import EvidenceBook
 from connector.capabilities.negotiations import Negotiations
-from connector.capabilities.offers import Automation, Offers
+from connector.capabilities.offers import Offers
+from connector.capabilities.processes import timeline
 from connector.capabilities.transfers import Transfers
 from connector.errors import InvalidInput
 from connector.standards.dsp import messages
+from connector.standards.dsp.automation import Automation
 from connector.standards.odrl import explain, intake, templates
 from connector.web.auth import needs
 from connector.web.given import By, Given
@@ -28,6 +30,19 @@ class _Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     """What a client posts; a key that is not known is refused."""
 
 
+class Rule(_Body, frozen=True, kw_only=True):
+    """How we answer: `automation`, and the `script` of a scripted rule, steps of `on`, `do`, `after`, `reason`."""
+
+    automation: Automation
+    script: list[Json] = []
+
+
+class OfferRule(Rule, frozen=True, kw_only=True):
+    """How requests for the offer `id` are answered."""
+
+    id: str
+
+
 class NewOffer(_Body, frozen=True):
     """Terms for a dataset: a `policy` of one's own, or a `template` with its `values`."""
 
@@ -36,6 +51,7 @@ class NewOffer(_Body, frozen=True):
     template: str | None = None
     values: dict[str, Any] = {}
     automation: Automation = "approve"
+    script: list[Json] = []
 
 
 class NewNegotiation(_Body, frozen=True):
@@ -47,6 +63,22 @@ class NewNegotiation(_Body, frozen=True):
     accept: str | list[Json]
     purpose: str | None = None
     id: str | None = None
+    automation: Automation = "approve"
+    script: list[Json] = []
+
+
+class SentOffer(_Body, frozen=True):
+    """One of our offers, for a `peer` that did not ask; `id` lets one send it again safely."""
+
+    peer: str
+    offer: str
+    id: str | None = None
+
+
+class Terms(_Body, frozen=True):
+    """Other terms for the dataset of a negotiation."""
+
+    policy: Json
 
 
 class NewTransfer(_Body, frozen=True):
@@ -80,12 +112,17 @@ class OfferController(Controller):
         if (data.policy is None) == (data.template is None):
             raise InvalidInput("An offer has a policy or a template, one of the two.", where="policy, template")
         policy = data.policy or templates.fill(str(data.template), **data.values)
-        return shown(offers.make(data.dataset, policy, data.automation, by))
+        return shown(offers.make(data.dataset, policy, data.automation, by, data.script))
 
     @get("/offers", guards=[needs()], sync_to_thread=True)
     def all(self, offers: Given[Offers], dataset: FromQuery[str | None] = None) -> list[Json]:
         """List all offers, or those of one dataset."""
         return [shown(row) for row in offers.all(dataset)]
+
+    @post("/offers/automation", status_code=HTTP_200_OK, guards=[needs("provider", "business")], sync_to_thread=True)
+    def automate(self, data: JSONBody[OfferRule], offers: Given[Offers], by: By) -> Json:
+        """Change how requests for an offer are answered from now on."""
+        return shown(offers.automate(data.id, data.automation, data.script, by))
 
     @post("/offers/close", status_code=HTTP_200_OK, guards=[needs("provider")], sync_to_thread=True)
     def close(self, data: JSONBody[Key], offers: Given[Offers], by: By) -> Json:
@@ -112,8 +149,14 @@ class NegotiationController(Controller):
                 f"{data.accept!r} are no terms.", where="accept", fix='Say "any", or give the policies you agree to.'
             )
         claims = {"purpose": data.purpose} if data.purpose else {}
-        row = negotiations.request(data.peer, data.dataset, data.offer, claims, data.accept, by, data.id)
+        rule = (data.automation, data.script)
+        row = negotiations.request(data.peer, data.dataset, data.offer, claims, data.accept, by, data.id, *rule)
         return shown(row)
+
+    @post("/offered", status_code=HTTP_201_CREATED, guards=[needs("provider", "business")], sync_to_thread=True)
+    def offer(self, data: JSONBody[SentOffer], negotiations: Given[Negotiations], by: By) -> Json:
+        """Send one of our offers to a peer that did not ask."""
+        return shown(negotiations.offer(data.peer, data.offer, by, data.id))
 
     @get(guards=[needs()], sync_to_thread=True)
     def all(self, negotiations: Given[Negotiations]) -> list[Json]:
@@ -132,6 +175,21 @@ class NegotiationController(Controller):
     def one(self, pid: Pid, negotiations: Given[Negotiations]) -> Json:
         """Show one negotiation."""
         return shown(negotiations.get(pid))
+
+    @get("/{pid:str}/timeline", guards=[needs()], sync_to_thread=True)
+    def timeline(self, pid: Pid, negotiations: Given[Negotiations], evidence: Given[EvidenceBook]) -> list[Json]:
+        """Show what happened in a negotiation: state, who, when, why, and the id of the message."""
+        return timeline(evidence.about(negotiations.get(pid).pid), evidence.waiting(pid))
+
+    @post(
+        "/{pid:str}/propose",
+        status_code=HTTP_200_OK,
+        guards=[needs("business", "consumer", "provider")],
+        sync_to_thread=True,
+    )
+    def propose(self, pid: Pid, data: JSONBody[Terms], negotiations: Given[Negotiations], by: By) -> Json:
+        """Put other terms on the table: a counter-offer as provider, a counter-request as consumer."""
+        return shown(negotiations.propose(pid, data.policy, by))
 
     @post("/{pid:str}/approve", status_code=HTTP_200_OK, guards=[needs("business")], sync_to_thread=True)
     def approve(self, pid: Pid, negotiations: Given[Negotiations], by: By) -> Json:
@@ -171,6 +229,11 @@ class AgreementController(Controller):
         """Show everything recorded about one agreement, negotiation, transfer or dataset."""
         return [shown(row) for row in evidence.about(pid)]
 
+    @post("/{pid:str}/automation", status_code=HTTP_200_OK, guards=[needs("business", "provider")], sync_to_thread=True)
+    def automate(self, pid: Pid, data: JSONBody[Rule], agreements: Given[Agreements], by: By) -> Json:
+        """Change what happens by itself in transfers under an agreement from now on."""
+        return shown(agreements.automate(pid, data.automation, data.script, by))
+
     @post("/{pid:str}/terminate", status_code=HTTP_200_OK, guards=[needs("business", "provider")], sync_to_thread=True)
     def terminate(self, pid: Pid, data: JSONBody[Reason], agreements: Given[Agreements], by: By) -> Json:
         """End an agreement at once."""
@@ -197,6 +260,21 @@ class TransferController(Controller):
     def one(self, pid: Pid, transfers: Given[Transfers]) -> Json:
         """Show one transfer."""
         return shown(transfers.get(pid))
+
+    @get("/{pid:str}/timeline", guards=[needs()], sync_to_thread=True)
+    def timeline(self, pid: Pid, transfers: Given[Transfers], evidence: Given[EvidenceBook]) -> list[Json]:
+        """Show what happened in a transfer: state, who, when, why, and the id of the message."""
+        return timeline(evidence.about(transfers.get(pid).pid), evidence.waiting(pid))
+
+    @post("/{pid:str}/suspend", status_code=HTTP_200_OK, guards=[needs("consumer", "provider")], sync_to_thread=True)
+    def suspend(self, pid: Pid, data: JSONBody[Reason], transfers: Given[Transfers], by: By) -> Json:
+        """Pause a transfer."""
+        return shown(transfers.suspend(pid, data.reason, by))
+
+    @post("/{pid:str}/start", status_code=HTTP_200_OK, guards=[needs("consumer", "provider")], sync_to_thread=True)
+    def start(self, pid: Pid, transfers: Given[Transfers], by: By) -> Json:
+        """Start a transfer that waits for a person, or go on with a suspended one."""
+        return shown(transfers.start(pid, by))
 
     @post("/{pid:str}/access", status_code=HTTP_200_OK, guards=[needs("consumer")])
     async def access(self, pid: Pid, transfers: Given[Transfers]) -> Json:

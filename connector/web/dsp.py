@@ -71,6 +71,16 @@ class NegotiationController(Controller):
 
         return answered("negotiation", body, act)
 
+    @post("/offers", status_code=HTTP_201_CREATED, sync_to_thread=True)
+    def offered(self, body: RawBody, peer: Peer, negotiations: Given[Negotiations]) -> Response[bytes]:
+        """A provider opens a negotiation with an offer."""
+
+        def act() -> Response[bytes]:
+            message = messages.decode(body, messages.ContractOfferMessage)
+            return acknowledged(negotiations.offered(message, peer), HTTP_201_CREATED)
+
+        return answered("negotiation", body, act)
+
     @get("/{pid:str}", sync_to_thread=True)
     def state(self, pid: Pid, peer: Peer, negotiations: Given[Negotiations]) -> Response[bytes]:
         """Tell the counterparty the state."""

@@ -8,7 +8,7 @@ from connector.standards.dsp import negotiation, transfer
 from connector.standards.dsp.negotiation import Role
 from connector.storage.tables import Agreement, Asset, Dataset, Evidence, Negotiation, Offer, OutboxRow, Peer, Transfer
 
-HIDDEN: Final = frozenset({"participant", "record", "data_address", "script"})
+HIDDEN: Final = frozenset({"participant", "record", "data_address"})
 """Whose row it is goes without saying; records are served as RDF, and a data address holds a token."""
 
 FIELDS: Final[dict[type[SQLModel], frozenset[str]]] = {

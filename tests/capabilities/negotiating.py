@@ -3,7 +3,7 @@
 from typing import Any
 
 from connector.capabilities.agreements import SIGNATURE
-from connector.capabilities.negotiations import PURPOSE
+from connector.capabilities.notices import PURPOSE
 from connector.standards.dsp import messages
 from connector.standards.odrl import templates
 from connector.storage.tables import Dataset, Negotiation, Offer

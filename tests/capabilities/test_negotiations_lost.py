@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlmodel import col
 
-from connector.capabilities.negotiations import NegotiationMoved
+from connector.capabilities.notices import NegotiationMoved
 from connector.errors import Conflict, IllegalMove, InvalidInput
 from connector.standards.dsp import messages, negotiation
 from connector.standards.dsp.negotiation import Move, Role, State
@@ -87,7 +87,7 @@ def test_a_refusal_ends_it_with_the_peers_words(house: Still, peer: Puppet, copy
     ours = requested(house, copy)
     house.drain()
     ours = house.negotiation(ours.pid)
-    assert (ours.state, ours.code) == ("TERMINATED", "refused-by-peer")
+    assert (ours.state, ours.code) == ("TERMINATED", "no")
     assert ours.reason == ["Solo para España — no.", '{"code":7}']
     assert house.kinds(ours.pid)[-1] == "negotiation.refused"
     house.patient(2)

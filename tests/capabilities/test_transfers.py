@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from sqlmodel import col
 
-from connector.capabilities.transfers import HTTP, PULL, RENEWAL, TransferMoved
+from connector.capabilities.transfers import PULL, TransferMoved
 from connector.errors import Conflict, IllegalMove, InvalidInput, NotFound, PeerFailed
 from connector.standards.dsp import messages, transfer
+from connector.standards.dsp.address import EDC, HTTP, RENEWAL
 from connector.standards.dsp.negotiation import Role
 from connector.standards.dsp.transfer import Move, State
 from connector.standards.odrl import templates
@@ -341,6 +342,30 @@ def test_an_address_without_renewal_is_taken_as_it_is(house: Still, peer: Puppet
     assert house.runner.run(house.connector.transfers.data_access(ours.pid)).get("authorization") == "first"
 
 
+def test_an_address_in_another_connectors_names_is_taken_in_ours(house: Still, peer: Puppet) -> None:
+    """Eclipse EDC names everything by IRIs of its own, the endpoint too; our users find the protocol's names."""
+    ours = taken(house)
+    house.drain()
+    long = {"endpoint": f"{peer.address}/data", "authorization": "first", "authType": "bearer"}
+    properties = tuple(messages.EndpointProperty(name=EDC + name, value=value) for name, value in long.items())
+    address = messages.DataAddress(endpoint_type=HTTP, endpoint_properties=properties)
+    house.connector.transfers.receive(ours.pid, said(house, ours, Move.START, data_address=address), peer.principal())
+    found = house.runner.run(house.connector.transfers.data_access(ours.pid))
+    assert (found.endpoint, found.get("authorization"), found.get("authType")) == tuple(long.values())
+
+
+def test_t01_an_endpoint_under_another_name_is_judged_too(house: Still, peer: Puppet) -> None:
+    """An address that must not be called is refused under whatever name it stands; the start stays undone."""
+    ours = taken(house)
+    house.drain()
+    bad = (messages.EndpointProperty(name=f"{EDC}endpoint", value="http://169.254.169.254/latest"),)
+    address = messages.DataAddress(endpoint_type=HTTP, endpoint_properties=bad)
+    with pytest.raises(InvalidInput):
+        start = said(house, ours, Move.START, data_address=address)
+        house.connector.transfers.receive(ours.pid, start, peer.principal())
+    assert house.transfer(ours.pid).state == "REQUESTED"
+
+
 @pytest.mark.parametrize("answer", [Answer(409), Answer(404), Answer(200, b"<html>"), Answer(200, b"{}")])
 def test_a_renewal_that_fails_is_the_peers_fault(house: Still, peer: Puppet, answer: Answer) -> None:
     """It is told as a refusal, and the transfer stays as it is."""
@@ -393,7 +418,7 @@ def test_a_refusal_ends_it_with_the_peers_words(house: Still, peer: Puppet) -> N
     ours = taken(house)
     house.drain()
     ours = house.transfer(ours.pid)
-    assert (ours.state, ours.code, ours.reason) == ("TERMINATED", "refused-by-peer", ["Keine Lust.", '{"n":1}'])
+    assert (ours.state, ours.code, ours.reason) == ("TERMINATED", "no", ["Keine Lust.", '{"n":1}'])
     assert house.kinds(ours.pid)[-1] == "transfer.refused"
 
 
