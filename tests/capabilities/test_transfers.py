@@ -360,8 +360,8 @@ def test_t01_an_endpoint_under_another_name_is_judged_too(house: Still, peer: Pu
     house.drain()
     bad = (messages.EndpointProperty(name=f"{EDC}endpoint", value="http://169.254.169.254/latest"),)
     address = messages.DataAddress(endpoint_type=HTTP, endpoint_properties=bad)
+    start = said(house, ours, Move.START, data_address=address)
     with pytest.raises(InvalidInput):
-        start = said(house, ours, Move.START, data_address=address)
         house.connector.transfers.receive(ours.pid, start, peer.principal())
     assert house.transfer(ours.pid).state == "REQUESTED"
 
