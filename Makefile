@@ -13,11 +13,13 @@ DB ?=
 RUNS ?= 5
 TESTS ?= tests
 WORKERS ?= 2
+CASES ?=
+RECORD ?=
 demo-flags = $(if $(KEEP),--keep) $(if $(CHAOS),--chaos) $(if $(DB),--db $(DB))
 lock = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet
 
-.PHONY: help setup demo chaos test check lint lock docs bench wheel clean
+.PHONY: help setup demo chaos test check tck lint lock docs bench wheel clean
 
 help: ## Show what there is to do here
 	@echo "make TARGET   (the first one sets everything up by itself)"
@@ -37,6 +39,9 @@ test: setup ## Run the tests (TESTS=tests/storage for a part, WORKERS=0 for one 
 	@$(PY) -m pytest -n $(WORKERS) --dist loadfile $(PYTEST) $(TESTS)
 
 check: lint test ## Everything that must hold before a change is merged: style, types, import floors, documents, tests
+
+tck: setup ## Run the official conformance kit of the Dataspace Protocol; needs Java and Maven (CASES="CN: MET" for a part, RECORD=1 keeps the results)
+	@$(PY) -m tests.conformance.kit.run $(if $(RECORD),--record) $(CASES)
 
 lint: setup ## Style, types and import floors only
 	$(BIN)/ruff check .

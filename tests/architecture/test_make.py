@@ -41,7 +41,7 @@ def test_help_needs_no_set_up(tmp_path: Path, arguments: tuple[str, ...]) -> Non
     said = make(*arguments, folder=bare(tmp_path))
     assert said.returncode == 0, said.stderr
     assert not (tmp_path / ".venv").exists()
-    for target in ("setup", "demo", "chaos", "test", "check", "lock", "bench", "clean"):
+    for target in ("setup", "demo", "chaos", "test", "check", "tck", "lock", "bench", "clean"):
         assert re.search(rf"^  {target} +\w", said.stdout, re.MULTILINE), target
 
 
@@ -88,3 +88,14 @@ def test_the_merge_check_swallows_nothing() -> None:
     assert "set -euo pipefail" in text
     assert "|| true" not in text
     assert "make check" in text
+
+
+def test_the_conformance_kit_runs_where_it_can() -> None:
+    """A merge check with Java runs the official kit; one without says that it did not, and tests need neither."""
+    text = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    condition, _, rest = text.partition("make tck")
+    assert condition.rstrip().splitlines()[-2].startswith("if command -v java")
+    assert "was not run" in rest.partition("\nfi\n")[0]
+    (recipe,) = re.findall(r"^test: .*\n((?:\t.*\n)+)", MAKEFILE, re.MULTILINE)
+    assert "java" not in recipe
+    assert "tck" not in recipe
