@@ -58,8 +58,8 @@ lock: setup ## Resolve the newest allowed versions into the three lock files
 docs: setup ## Write the pages of docs/reference that are made from the code
 	@$(PY) -m tests.docs.reference.generate
 
-bench: setup ## Measure this machine: every tests/bench/bench_*.py in turn
-	@for file in tests/bench/bench_*.py; do echo "== $$file"; $(PY) "$$file" || exit 1; done
+bench: setup ## Measure this machine: every measurement of tests/bench in turn
+	@for file in tests/bench/bench_*.py tests/bench/*/__main__.py; do echo "== $$file"; $(PY) "$$file" || exit 1; done
 
 wheel: setup ## Build the wheel into dist/
 	@$(PY) -m hatchling build --target wheel

@@ -84,7 +84,7 @@ def folder() -> Iterator[Path]:
 @contextmanager
 def member(place: Path, name: str, database: str = "") -> Iterator[Member]:
     """Make and serve a connector with the command, as an operator would."""
-    participant, port, environment = f"did:web:{name}.example", free_port(), _environment()
+    participant, port, environment = f"did:web:{name}.example", free_port(), program()
     command = [sys.executable, "-m", "connector"]
     about = {"--data": place / name, "--participant": participant, "--name": name, "--port": port}
     options = [str(part) for pair in (about | {"--database-url": database, "-o": "json"}).items() for part in pair]
@@ -117,7 +117,7 @@ def postgresql(*names: str) -> Iterator[list[str]]:
 def echo() -> Iterator[Served]:
     """Serve the same stack's bare server, which sends back what it gets."""
     port = free_port()
-    served = start([sys.executable, "-c", ECHO, str(port)], f"http://127.0.0.1:{port}", _environment())
+    served = start([sys.executable, "-c", ECHO, str(port)], f"http://127.0.0.1:{port}", program())
     try:
         yield served
     finally:
@@ -162,6 +162,7 @@ def show(rows: Iterable[tuple[str, str]]) -> None:
     )
 
 
-def _environment() -> dict[str, str]:
+def program() -> dict[str, str]:
+    """Return the environment for a program of ours: nothing set for connectors but that nobody crawls."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("GREENDEAL_")}
     return own | {"GREENDEAL_FEDERATION__CRAWL_SECONDS": "0"}
