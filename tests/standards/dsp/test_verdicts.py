@@ -3,7 +3,6 @@
 import copy
 import json
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Any, Final
 
 import jsonschema_rs
@@ -17,7 +16,7 @@ from connector.standards.dsp import linked, schema
 from connector.standards.dsp.messages import TYPES, decode, encode
 from connector.standards.dsp.versions import VERSIONS
 from tests.conftest import references
-from tests.standards.dsp import examples
+from tests.standards.dsp import examples, official
 
 FOLDER: Final = references() / "standards" / "dsp-2025-1"
 BASE: Final = "https://w3id.org/dspace/2025/1/"
@@ -48,18 +47,9 @@ def objects(value: Any) -> list[dict[str, Any]]:
     return ([value] if isinstance(value, dict) else []) + [found for each in inner for found in objects(each)]
 
 
-def official(path: Path) -> Any:
-    """Return a published schema with its known slip mended: three refer to `…json#definitions/…` without a slash."""
-    return json.loads(path.read_text().replace(".json#definitions/", ".json#/definitions/"))
-
-
-SCHEMAS: Final = {path.relative_to(FOLDER).as_posix(): official(path) for path in FOLDER.glob("*/*-schema.json")}
-REGISTRY: Final = jsonschema_rs.Registry([(found["$id"], found) for found in SCHEMAS.values()])
-BY_TITLE: Final = {
-    found["title"].removesuffix("Schema"): jsonschema_rs.Draft201909Validator(found, registry=REGISTRY)
-    for name, found in SCHEMAS.items()
-    if name != "transfer/data-address-schema.json"  # it has the title of another
-}
+SCHEMAS: Final = official.schemas(FOLDER)
+REGISTRY: Final = official.registry(SCHEMAS)
+BY_TITLE: Final = official.validators(SCHEMAS)
 ADDRESS: Final = jsonschema_rs.Draft201909Validator(SCHEMAS["transfer/data-address-schema.json"], registry=REGISTRY)
 PUBLISHED: Final = [json.loads(path.read_text()) for path in sorted(FOLDER.glob("*/example/*.json"))]
 MESSAGES: Final = [found for found in PUBLISHED if found.get("@type") in TYPES] + examples.MESSAGES
