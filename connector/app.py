@@ -217,7 +217,7 @@ def build(
     objects = Objects(folder / "objects")
     triples = Triples.open_or_reset(folder / "triples")
     pool = QueryPool(triples, size=settings.reading.sparql_workers)
-    grants = Grants(now, new_id, me, identity.key)
+    grants = Grants(read, now, new_id, me, identity.key)
     ledger = Ledger(database, now, sign_heads(identity))
     check = check_heads(identity)
     evidence = EvidenceBook(read, ledger, lambda: verify(database, me, check=check), me)
@@ -320,6 +320,7 @@ def web(connector: Connector, *, routes: Sequence[ControllerRouterHandler] = ())
             dsp.router,
             dsp.version,
             data.DataController,
+            data.RenewalController,
             datasets.DatasetController,
             contracts.OfferController,
             contracts.NegotiationController,

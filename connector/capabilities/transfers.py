@@ -454,7 +454,8 @@ class Transfers:
 
     def _access(self, ours: Transfer) -> messages.DataAddress:
         endpoint = f"{self.data_address}/{ours.pid}"
-        return pull(endpoint, self.grant(ours.pid, ours.peer), f"{endpoint}/renewal")
+        renewal = f"{self.address}/transfers/{ours.pid}/renewal"
+        return pull(endpoint, self.grant(ours.pid, ours.peer), renewal)
 
 
 def letters(begin: Begin, now: Clock, messenger: Messenger) -> Letters[Transfer]:

@@ -1,7 +1,9 @@
 """Agreements and the data under them: fetch the bytes, check them, open them."""
 
 import atexit
+import base64
 import hashlib
+import re
 import shutil
 import tempfile
 from dataclasses import dataclass, field
@@ -67,6 +69,7 @@ class _Download:
     tag: str = ""
     size: int = 0
     whole: int | None = None
+    announced: str = ""
     digest: Any = field(default_factory=hashlib.sha256)
     partial: Path | None = None
 
@@ -84,6 +87,7 @@ class _Download:
                 self.size, self.digest = 0, hashlib.sha256()
                 self.whole = _number(answer.headers.get("content-length", ""))
             self.tag = answer.headers.get("etag", "")
+            self.announced = _sha256(answer.headers.get("repr-digest", "")) or self.announced
             self.name = _name(answer.headers.get("content-disposition", "")) or self.name
             for piece in answer.iter_raw():  # as it comes: what is collected first is lost when the connection breaks
                 file.write(piece)
@@ -92,8 +96,7 @@ class _Download:
 
     def finish(self) -> Path:
         """Give the file its name, if its bytes are those that were announced."""
-        announced = self.tag.strip('"')
-        if len(announced) == hashlib.sha256().digest_size * 2 and announced != self.digest.hexdigest():
+        if self.announced not in {"", self.digest.hexdigest()}:
             raise errors.PeerFailed("The bytes that came are not those that the provider announced.", retryable=False)
         target = self.folder / self.name
         if self.partial is not None:
@@ -176,6 +179,12 @@ def _path(key: str) -> str:
 
 def _number(text: str) -> int | None:
     return int(text) if text.isdecimal() else None
+
+
+def _sha256(digests: str) -> str:
+    """Return the SHA-256 in a `Repr-Digest` (RFC 9530) as hexadecimal digits; empty where there is none."""
+    found = re.search(r"(?:^|,)\s*sha-256=:([A-Za-z0-9+/]{43}=):", digests)
+    return base64.b64decode(found[1]).hex() if found else ""
 
 
 def _name(disposition: str) -> str:

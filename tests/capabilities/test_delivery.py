@@ -1,6 +1,8 @@
 """Delivery: bytes are given for a running transfer whose agreement permits it now, and only as long as it does."""
 
+import os
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -8,14 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlmodel import col
 
-from connector.capabilities.delivery import PIECE
+from connector.capabilities.delivery import PIECE, RECHECK_SECONDS
 from connector.capabilities.grants import LIFE, Grants
 from connector.capabilities.identity import new_key
 from connector.errors import Denied, NotFound, Refusal, Unauthenticated
 from connector.standards.odrl import templates
 from connector.standards.vc import keys, tokens
 from connector.storage.tables import Agreement, Asset, Negotiation, OutboxRow, Transfer
-from tests.builders import CHINA, NOON, OPERATOR, Still, puppet
+from connector.storage.work import Database
+from tests.builders import CHINA, NOON, OPERATOR, Puppet, Still, puppet
 from tests.capabilities.conftest import PEER, US
 
 OTHER = "did:web:other.example"
@@ -64,24 +67,25 @@ def test_the_files_of_a_running_transfer_are_given(house: Still) -> None:
     (asset,) = delivery.assets(ours.pid, token)
     assert (asset.filename, asset.size) == ("rain.csv", len(content))
     for name in (None, "rain.csv"):
-        found, path = delivery.open(ours.pid, token, name)
-        assert (found, path.read_bytes()) == (asset, content)
-    assert b"".join(delivery.stream(ours.pid, token, path, 0, len(content))) == content
-    for start, end in ((0, 1), (PIECE - 1, PIECE + 1), (len(content) - 1, len(content)), (5, 5)):
-        assert b"".join(delivery.stream(ours.pid, token, path, start, end)) == content[start:end]
+        with delivery.open(ours.pid, token, name).source as source:
+            assert source.read() == content
+    for start, end in ((0, len(content)), (0, 1), (PIECE - 1, PIECE + 1), (len(content) - 1, len(content)), (5, 5)):
+        opened = delivery.open(ours.pid, token)
+        assert opened.file == (asset.object, len(content), "text/csv", "rain.csv")
+        assert b"".join(delivery.stream(opened, start, end)) == content[start:end]
+        assert opened.source.closed
 
 
 def test_t28_a_grant_opens_its_own_transfer_only(house: Still) -> None:
-    """Of another transfer, another dataset, another consumer, another connector, or of no transfer: refused."""
+    """Of another transfer, another consumer, another connector, or of no transfer: refused."""
     ours, other = running(house), running(house)
     now, key = house.clock(), house.connector.identity.key
-    foreign = Grants(house.clock, lambda: "id", US, new_key())
+    foreign = Grants(house.connector.database.read, house.clock, lambda: "id", US, new_key())
     claims = tokens.Claims(issuer=US, audience=f"{US}/data/{ours.pid}", issued=now, expires=now + LIFE, id="i")
     nobodys = tokens.sign(claims, key, keys.key_id(US, key))
     for wrong in (
         grant(house, other),
         grant(house, ours, OTHER),
-        house.connector.transfers.grant("urn:none", PEER),
         foreign.give(ours.pid, PEER),
         house.connector.identity.mint(PEER),
         house.connector.identity.mint(US),
@@ -95,18 +99,75 @@ def test_t28_a_grant_opens_its_own_transfer_only(house: Still) -> None:
                 ask(ours.pid, wrong)
     with pytest.raises(Unauthenticated):
         house.connector.delivery.assets("urn:none", grant(house, ours))
+    with pytest.raises(NotFound):
+        house.connector.transfers.grant("urn:none", PEER)
 
 
-def test_t28_a_grant_is_old_after_ten_minutes(house: Still) -> None:
+@pytest.mark.parametrize("part", ["agreement", "dataset"])
+def test_t28_a_grant_is_for_one_agreement_and_one_dataset(house: Still, part: str) -> None:
+    """Should a transfer ever come to stand under another agreement or dataset, grants given before open nothing."""
+    ours, other = running(house), running(house)
+    token = grant(house, ours)
+    change(house, Transfer, ours.pid, **{part: getattr(other, part)})
+    with pytest.raises(Unauthenticated, match="another agreement or dataset"):
+        house.connector.delivery.assets(ours.pid, token)
+    assert house.connector.delivery.assets(ours.pid, grant(house, ours))
+
+
+def test_t28_a_grant_is_old_after_five_minutes(house: Still) -> None:
     """Whoever copied it has little time; the consumer's connector gets a fresh one."""
     ours = running(house)
     token = grant(house, ours)
-    house.clock.move(minutes=9)
+    house.clock.move(minutes=4, seconds=59)
     assert house.connector.delivery.assets(ours.pid, token)
-    house.clock.move(minutes=1, seconds=11)
-    with pytest.raises(Unauthenticated):
+    house.clock.move(seconds=1)
+    with pytest.raises(Unauthenticated, match="expired"):
         house.connector.delivery.assets(ours.pid, token)
     assert house.connector.delivery.assets(ours.pid, grant(house, ours))
+
+
+@pytest.fixture(scope="module")
+def limited(houses: Callable[..., Still]) -> Still:
+    """Return a connector with one running transfer, whose agreement each example rewrites."""
+    made = houses()
+    with puppet(PEER) as known:
+        made.trust(known)
+    running(made)
+    return made
+
+
+@given(st.integers(1, 900), st.integers(0, 900))
+def test_t28_a_grant_never_outlives_the_agreement(limited: Still, limit: int, later: int) -> None:
+    """It ends after five minutes or where the policy does, whichever comes first, to the second."""
+    limited.clock.moment, until = NOON, NOON + timedelta(seconds=limit)
+    ours = limited.transfer("urn:running:1")
+    policy = templates.fill("time-limited", until=until.isoformat().replace("+00:00", "Z"))
+    change(limited, Agreement, ours.agreement, policy=policy)
+    token = grant(limited, ours)
+    check = limited.connector.delivery.check_grant
+    assert check(token, ours.pid).expires == min(NOON + LIFE, until)
+    limited.clock.move(seconds=later)
+    if later < min(300, limit):
+        assert check(token, ours.pid).agreement == ours.agreement
+    else:
+        with pytest.raises(Unauthenticated):
+            check(token, ours.pid)
+
+
+def test_t28_a_renewal_whose_answer_was_lost_costs_nothing(house: Still, peer: Puppet) -> None:
+    """Asked again and again, each answer is good, the lost ones too, and the grant from before to its own end."""
+    ours = running(house)
+    first = grant(house, ours)
+    house.clock.move(minutes=4)
+    fresh = [house.connector.transfers.renew(ours.pid, peer.principal()).get("authorization") for _ in range(3)]
+    assert len({first, *fresh}) == 4
+    for token in (first, *fresh):
+        assert house.connector.delivery.assets(ours.pid, str(token))
+    house.clock.move(minutes=2)
+    for token in fresh:
+        assert house.connector.delivery.assets(ours.pid, str(token))
+    with pytest.raises(Unauthenticated):
+        house.connector.delivery.assets(ours.pid, first)
 
 
 def test_t28_a_grant_for_a_transfer_of_which_we_are_the_consumer_opens_nothing(house: Still) -> None:
@@ -142,8 +203,7 @@ def test_t24_a_distrusted_consumer_gets_nothing_more(house: Still) -> None:
         ours = running(house, rogue.participant, content=b"x" * (4 * PIECE))
         token = grant(house, ours, rogue.participant)
         delivery = house.connector.delivery
-        _, path = delivery.open(ours.pid, token)
-        stream = delivery.stream(ours.pid, token, path, 0, 4 * PIECE)
+        stream = delivery.stream(delivery.open(ours.pid, token), 0, 4 * PIECE)
         next(stream)
         house.connector.identity.distrust(rogue.participant)
         with pytest.raises(Denied):
@@ -184,11 +244,11 @@ def test_t22_the_policy_is_asked_at_every_access(
         assert refused.value.reasons
 
 
-@pytest.mark.parametrize("how", ["clock", "agreement", "suspension"])
+@pytest.mark.parametrize("how", ["clock", "agreement", "SUSPENDED", "COMPLETED", "TERMINATED"])
 def test_t22_a_stream_stops_in_the_middle_when_it_is_permitted_no_longer(
     houses: Callable[..., Still], how: str
 ) -> None:
-    """Bytes that flow are held to the agreement while they flow: at most a second's worth is given too much."""
+    """Bytes that flow are held to the agreement while they flow: less than a second's worth is given too much."""
     house = houses()
     content = bytes(PIECE) * 8
     with puppet(PEER) as peer:
@@ -196,8 +256,7 @@ def test_t22_a_stream_stops_in_the_middle_when_it_is_permitted_no_longer(
         ours = running(house, template="time-limited", values={"until": "2026-03-01T12:05:00Z"}, content=content)
         token = grant(house, ours)
         delivery = house.connector.delivery
-        _, path = delivery.open(ours.pid, token)
-        stream = delivery.stream(ours.pid, token, path, 0, len(content))
+        stream = delivery.stream(delivery.open(ours.pid, token), 0, len(content))
         got = [next(stream) for _ in range(2)]
         house.clock.move(seconds=2)
         got.append(next(stream))
@@ -208,11 +267,41 @@ def test_t22_a_stream_stops_in_the_middle_when_it_is_permitted_no_longer(
             if how == "agreement":
                 house.connector.agreements.terminate(ours.agreement, "Recalled.", OPERATOR)
             else:
-                change(house, Transfer, ours.pid, state="SUSPENDED")
+                change(house, Transfer, ours.pid, state=how)
         with pytest.raises(Denied):
             got.extend(stream)
-        assert 3 <= len(got) <= 4
-        assert sum(map(len, got)) < len(content)
+        assert len(got) == 3
+
+
+@pytest.mark.parametrize("state", ["SUSPENDED", "COMPLETED", "TERMINATED"])
+def test_a_stream_stops_when_another_process_ends_the_transfer(each_house: Still, state: str) -> None:
+    """On both engines: whoever wrote the end, and through whichever connection, it holds for streams everywhere."""
+    with puppet(PEER) as known:
+        each_house.trust(known)
+    ours = running(each_house, content=bytes(PIECE) * 3)
+    delivery = each_house.connector.delivery
+    stream = delivery.stream(delivery.open(ours.pid, grant(each_house, ours)), 0, 3 * PIECE)
+    next(stream)
+    url = each_house.connector.database.engines.url.render_as_string(hide_password=False)
+    other = Database(url, {}, each_house.clock, lambda: "other", flush=False)
+    with other.begin(US) as work:
+        work.need(Transfer, ours.pid, lock=True).state = state
+    other.close()
+    each_house.clock.move(milliseconds=int(RECHECK_SECONDS * 1000))
+    with pytest.raises(Denied, match=state):
+        next(stream)
+
+
+def test_a_slow_taker_gets_nothing_after_the_end(house: Still) -> None:
+    """However long the last bytes took, those that follow are given only after another look."""
+    ours = running(house, content=bytes(PIECE) * 3)
+    delivery = house.connector.delivery
+    stream = delivery.stream(delivery.open(ours.pid, grant(house, ours)), 0, 3 * PIECE)
+    next(stream)
+    change(house, Transfer, ours.pid, state="TERMINATED")
+    house.clock.move(milliseconds=int(RECHECK_SECONDS * 1000))
+    with pytest.raises(Denied):
+        next(stream)
 
 
 def test_a_stream_needs_no_second_grant(house: Still) -> None:
@@ -220,9 +309,8 @@ def test_a_stream_needs_no_second_grant(house: Still) -> None:
     content = bytes(PIECE) * 3
     ours = running(house, content=content)
     token = grant(house, ours)
-    _, path = house.connector.delivery.open(ours.pid, token)
     got = b""
-    for piece in house.connector.delivery.stream(ours.pid, token, path, 0, len(content)):
+    for piece in house.connector.delivery.stream(house.connector.delivery.open(ours.pid, token), 0, len(content)):
         got += piece
         house.clock.move(minutes=20)
     assert got == content
@@ -277,7 +365,8 @@ def test_of_several_files_one_is_named(house: Still) -> None:
     house.add(Asset(participant=US, dataset=ours.dataset, object=digest, size=size, **more))
     token = grant(house, ours)
     assert [asset.filename for asset in house.connector.delivery.assets(ours.pid, token)] == ["rain.csv", "snow.csv"]
-    assert house.connector.delivery.open(ours.pid, token, "snow.csv")[1].read_bytes() == b"second"
+    with house.connector.delivery.open(ours.pid, token, "snow.csv").source as source:
+        assert source.read() == b"second"
     with pytest.raises(NotFound):
         house.connector.delivery.open(ours.pid, token)
 
@@ -289,6 +378,30 @@ def test_a_file_that_is_gone_is_not_found(house: Still) -> None:
     house.connector.objects.delete(asset.object)
     with pytest.raises(NotFound):
         house.connector.delivery.open(ours.pid, grant(house, ours))
+
+
+def test_a_file_that_was_cut_is_not_given(house: Still) -> None:
+    """What is on the shelf has the size that was announced, or it is not given at all."""
+    ours = running(house, content=b"cut here: this is lost")
+    (asset,) = house.connector.delivery.assets(ours.pid, grant(house, ours))
+    path = house.connector.objects.path(asset.object)
+    path.chmod(0o600)
+    os.truncate(path, 8)
+    with pytest.raises(NotFound, match="undamaged"):
+        house.connector.delivery.open(ours.pid, grant(house, ours))
+
+
+def test_a_file_cut_while_it_is_read_ends_early(house: Still) -> None:
+    """Nothing is put in the place of missing bytes."""
+    ours = running(house, content=b"x" * (2 * PIECE) + b"end of the file that is cut")
+    delivery = house.connector.delivery
+    opened = delivery.open(ours.pid, grant(house, ours))
+    stream = delivery.stream(opened, 0, opened.file.size)
+    next(stream)
+    path = house.connector.objects.path(opened.file.digest)
+    path.chmod(0o600)
+    os.truncate(path, PIECE + 10)
+    assert sum(map(len, stream)) <= PIECE + 27
 
 
 @pytest.fixture(autouse=True)

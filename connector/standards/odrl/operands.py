@@ -6,7 +6,7 @@ Adding an operand is a plug point: subclass `Operand`, announce an instance unde
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any, ClassVar, Final
 
@@ -20,6 +20,7 @@ from connector.standards.odrl.terms import ODRL, XSD, expand, listed
 
 ENTRY_POINTS: Final = "connector.operands"
 EQ, NEQ, LT, LTEQ, GT, GTEQ = Operator.EQ, Operator.NEQ, Operator.LT, Operator.LTEQ, Operator.GT, Operator.GTEQ
+LAST: Final = datetime.max.replace(tzinfo=UTC)
 IS_A, PART_OF, ANY_OF, NONE_OF = Operator.IS_A, Operator.IS_PART_OF, Operator.IS_ANY_OF, Operator.IS_NONE_OF
 
 Note = Callable[[str], None]
@@ -92,6 +93,13 @@ class Operand(ABC):
     @abstractmethod
     def stated(self, fact: Value) -> str:
         """Word the fact as the subject of a sentence: "The purpose 'Marketing'"."""
+
+    def instants(self, operator: Operator, right: tuple[Value, ...]) -> tuple[datetime, ...]:  # noqa: ARG002 - for operands of time
+        """Return the first instants, in any order, at which the simplified comparison may come out otherwise.
+
+        An operand whose fact does not follow the clock has none.
+        """
+        return ()
 
     def missing(self) -> str:
         """Word the lack of a fact: "no purpose was stated"."""
@@ -360,6 +368,16 @@ class DateTime(Operand):
             GTEQ: fact >= bound,
         }
         return Truth.TRUE if answers[operator] else Truth.FALSE
+
+    def instants(self, operator: Operator, right: tuple[Value, ...]) -> tuple[datetime, ...]:
+        """Return where the bound lies; what includes it changes a microsecond, the smallest step here, later."""
+        bound = right[0]
+        if isinstance(bound, Day):
+            return bound.start, bound.end
+        if not isinstance(bound, datetime):
+            return ()
+        after = () if bound >= LAST else (bound + timedelta.resolution,)
+        return {LT: (bound,), GTEQ: (bound,), LTEQ: after, GT: after}.get(operator, (bound, *after))
 
     def only(self, operator: Operator, right: tuple[Value, ...]) -> str:
         """Return e.g. "allows use only until the end of 31 December 2026 (UTC)"."""
