@@ -138,7 +138,7 @@ class Negotiations:
             if pid and (known := work.find(Negotiation, pid)) is not None:
                 return _the_same(known, peer, offer, {})
             address = work.need(Peer, peer).address
-            terms = requested(work, {"@id": offer})
+            terms = requested(work, work.need(Offer, offer).policy)
             ours = work.add(
                 Negotiation(
                     participant=self.participant,

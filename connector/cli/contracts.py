@@ -1,8 +1,10 @@
 """`greendeal offer | negotiate | agreement | transfer …`: terms and what is done under them."""
 
 import json
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, cast
+from typing import Annotated, Any, Final
+from uuid import uuid4
 
 import typer
 
@@ -15,6 +17,23 @@ NEGOTIATION: Final = ["pid", "role", "peer", "state", "dataset", "pending"]
 AGREEMENT: Final = ["id", "role", "peer", "state", "dataset", "uses"]
 TRANSFER: Final = ["pid", "role", "peer", "state", "dataset"]
 
+STEP: Final = ["at", "who", "what", "state", "why", "message"]
+ANSWER: Final = "What happens by itself: accept, approve (a person decides), none, or scripted."
+
+
+class Answer(StrEnum):
+    """The automation rules."""
+
+    ACCEPT = "accept"
+    APPROVE = "approve"
+    NONE = "none"
+    SCRIPTED = "scripted"
+
+
+Script = Annotated[
+    Path | None, typer.Option(exists=True, help='The steps of a scripted rule: a JSON list of {"on", "do", "after"}.')
+]
+Terms = Annotated[Path, typer.Option("--policy", exists=True, help="A file with an ODRL policy.")]
 Key = Annotated[str, typer.Argument(help="Its id.")]
 Why = Annotated[str, typer.Option("--reason", help="Why; the other side is told.")]
 
@@ -32,21 +51,45 @@ def make_offer(
         list[str] | None, typer.Option(help="A template's parameter, name=value; may be repeated.")
     ] = None,
     policy: Annotated[Path | None, typer.Option(exists=True, help="A file with an ODRL policy instead.")] = None,
-    answer: Annotated[
-        str, typer.Option(help="How requests are answered: accept, approve (by a person) or none.")
-    ] = "approve",
+    answer: Annotated[Answer, typer.Option(help=ANSWER)] = Answer.APPROVE,
+    script: Script = None,
     url: Url = HERE,
     api_key: ApiKey = "",
     output: Output = Form.TABLE,
 ) -> None:
     """Offer a dataset."""
-    if answer not in {"accept", "approve", "none"}:
-        raise typer.BadParameter("choose accept, approve or none", param_hint="--answer")
     terms = json.loads(policy.read_bytes()) if policy else None
-    automation = cast("Literal['accept', 'approve', 'none']", answer)
     here = space(url, api_key)
     values = _values(value or [])
-    write(here.offer(dataset, template=template, values=values, policy=terms, automation=automation), output, OFFER)
+    rule = _rule(answer, script)
+    write(here.offer(dataset, template=template, values=values, policy=terms, **rule), output, OFFER)
+
+
+@offers.command("automate")
+def automate_offer(
+    key: Key,
+    answer: Annotated[Answer, typer.Option(help=ANSWER)],
+    script: Script = None,
+    url: Url = HERE,
+    api_key: ApiKey = "",
+    output: Output = Form.TABLE,
+) -> None:
+    """Change how requests for an offer are answered from now on."""
+    body = {"id": key, **_rule(answer, script)}
+    write(space(url, api_key).connection.post("/api/offers/automation", body), output, OFFER)
+
+
+@offers.command("send")
+def send_offer(
+    key: Key,
+    peer: Annotated[str, typer.Argument(help="The participant IRI of who is to get it.")],
+    url: Url = HERE,
+    api_key: ApiKey = "",
+    output: Output = Form.TABLE,
+) -> None:
+    """Send an offer to a peer that did not ask."""
+    body = {"peer": peer, "offer": key, "id": f"urn:uuid:{uuid4()}"}
+    write(space(url, api_key).connection.post("/api/negotiations/offered", body), output, NEGOTIATION)
 
 
 @offers.command("list")
@@ -115,6 +158,19 @@ def show_negotiation(key: Key, url: Url = HERE, api_key: ApiKey = "", output: Ou
     write(space(url, api_key).connection.get(f"/api/negotiations/{key}"), output)
 
 
+@negotiations.command("timeline")
+def negotiation_timeline(key: Key, url: Url = HERE, api_key: ApiKey = "", output: Output = Form.TABLE) -> None:
+    """Show what happened in a negotiation, who did it, when and why."""
+    write(space(url, api_key).connection.get(f"/api/negotiations/{key}/timeline"), output, STEP)
+
+
+@negotiations.command("propose")
+def propose(key: Key, policy: Terms, url: Url = HERE, api_key: ApiKey = "", output: Output = Form.TABLE) -> None:
+    """Put other terms on the table: a counter-offer as provider, a counter-request as consumer."""
+    body = {"policy": json.loads(policy.read_bytes())}
+    write(space(url, api_key).connection.post(f"/api/negotiations/{key}/propose", body), output, NEGOTIATION)
+
+
 @negotiations.command("approve")
 def approve(key: Key, url: Url = HERE, api_key: ApiKey = "", output: Output = Form.TABLE) -> None:
     """Say yes to what waits for a person."""
@@ -146,6 +202,20 @@ def evidence(key: Key, url: Url = HERE, api_key: ApiKey = "", output: Output = F
     write(space(url, api_key).agreement(key).evidence, output, ["seq", "at", "kind", "actor", "digest"])
 
 
+@agreements.command("automate")
+def automate_agreement(
+    key: Key,
+    answer: Annotated[Answer, typer.Option(help=ANSWER)],
+    script: Script = None,
+    url: Url = HERE,
+    api_key: ApiKey = "",
+    output: Output = Form.TABLE,
+) -> None:
+    """Change what happens by itself in transfers under an agreement from now on."""
+    agreement = space(url, api_key).agreement(key)
+    write(agreement.automate(**_rule(answer, script)), output, AGREEMENT)
+
+
 @agreements.command("terminate")
 def terminate_agreement(key: Key, reason: Why, url: Url = HERE, api_key: ApiKey = "") -> None:
     """End an agreement at once; its running transfers end too."""
@@ -159,6 +229,24 @@ def list_transfers(url: Url = HERE, api_key: ApiKey = "", output: Output = Form.
     write(space(url, api_key).connection.get("/api/transfers"), output, TRANSFER)
 
 
+@transfers.command("timeline")
+def transfer_timeline(key: Key, url: Url = HERE, api_key: ApiKey = "", output: Output = Form.TABLE) -> None:
+    """Show what happened in a transfer, who did it, when and why."""
+    write(space(url, api_key).connection.get(f"/api/transfers/{key}/timeline"), output, STEP)
+
+
+@transfers.command("start")
+def start_transfer(key: Key, url: Url = HERE, api_key: ApiKey = "", output: Output = Form.TABLE) -> None:
+    """Start a transfer that waits for a person, or go on with a suspended one."""
+    write(space(url, api_key).connection.post(f"/api/transfers/{key}/start"), output, TRANSFER)
+
+
+@transfers.command("suspend")
+def suspend_transfer(key: Key, reason: Why, url: Url = HERE, api_key: ApiKey = "", output: Output = Form.TABLE) -> None:
+    """Pause a running transfer."""
+    write(space(url, api_key).connection.post(f"/api/transfers/{key}/suspend", {"reason": reason}), output, TRANSFER)
+
+
 @transfers.command("get")
 def get(
     agreement: Annotated[str, typer.Argument(help="The agreement's id.")],
@@ -169,6 +257,10 @@ def get(
     """Fetch the data of an agreement; one use of it."""
     path = space(url, api_key).agreement(agreement).download(folder)
     say(f"{path}: {path.stat().st_size:,} bytes")
+
+
+def _rule(answer: Answer, script: Path | None) -> dict[str, Any]:
+    return {"automation": answer.value, "script": json.loads(script.read_bytes()) if script else []}
 
 
 def _values(given: list[str]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import hashlib
 import re
 import shutil
 import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -126,6 +127,17 @@ class Agreement:
     def evidence(self) -> list[dict[str, Any]]:
         """Everything our connector recorded about it, in order."""
         found: list[dict[str, Any]] = self.connection.get("/api/evidence", subject=self.id)
+        return found
+
+    def automate(self, automation: str, script: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
+        """Change what happens by itself in transfers under it from now on, and return the agreement.
+
+        Args:
+            automation: `accept` at once, `approve` by a person, `none`, or `scripted`.
+            script: the steps of a scripted rule: `on` (state), `do` (move), `after` (seconds), `reason`.
+        """
+        body = {"automation": automation, "script": [dict(step) for step in script]}
+        found: dict[str, Any] = self.connection.post(f"/api/agreements/{_path(self.id)}/automation", body)
         return found
 
     def transfer(self, *, timeout: float = 60.0) -> Transfer:

@@ -261,10 +261,24 @@ class Space:
         template: str | None = None,
         values: Mapping[str, Any] | None = None,
         policy: Mapping[str, Any] | None = None,
-        automation: Literal["accept", "approve", "none"] = "approve",
+        automation: Literal["accept", "approve", "none", "scripted"] = "approve",
+        script: Sequence[Mapping[str, Any]] = (),
     ) -> dict[str, Any]:
-        """Offer a dataset under a policy template or a policy of one's own, and return the offer."""
-        wanted: dict[str, Any] = {"dataset": dataset, "automation": automation}
+        """Offer a dataset under a policy template or a policy of one's own, and return the offer.
+
+        Args:
+            dataset: the dataset's IRI.
+            template: a policy template's name, filled with `values`.
+            values: the template's parameters.
+            policy: an ODRL policy instead of a template.
+            automation: how requests are answered: `accept` at once, `approve` by a person, `none`, or `scripted`.
+            script: the steps of a scripted rule: `on` (state), `do` (move), `after` (seconds), `reason`.
+        """
+        wanted: dict[str, Any] = {
+            "dataset": dataset,
+            "automation": automation,
+            "script": [dict(step) for step in script],
+        }
         wanted |= {"template": template, "values": dict(values or {})} if template else {"policy": dict(policy or {})}
         found: dict[str, Any] = self.connection.post("/api/offers", wanted)
         return found
