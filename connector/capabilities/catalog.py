@@ -19,6 +19,7 @@ from connector.errors import NotFound
 from connector.standards import rdf
 from connector.standards.dsp import catalog as dsp
 from connector.standards.dsp import query
+from connector.standards.dsp.entries import iri_of
 from connector.storage.tables import Asset, Dataset
 from connector.storage.work import Work
 
@@ -123,8 +124,9 @@ def record_triples(record: bytes) -> rdf.Triples:
 def offer_links(dataset: str, offers: Sequence[Mapping[str, Any]]) -> Iterator[Triple]:
     """Yield the triples that tie a dataset to its offers, for those who look for them by SPARQL."""
     for offer in offers:
-        if isinstance(key := offer.get("@id"), str) and ":" in key:
-            yield Triple(NamedNode(dataset), NamedNode(rdf.full("odrl:hasPolicy")), NamedNode(key))
+        # Eclipse EDC's offers are called by three words of base64 with colons between them, which is no IRI.
+        if isinstance(key := offer.get("@id"), str) and (iri := iri_of(key)) is not None:
+            yield Triple(NamedNode(dataset), NamedNode(rdf.full("odrl:hasPolicy")), NamedNode(iri))
 
 
 def etag(body: bytes) -> str:

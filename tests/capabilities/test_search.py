@@ -151,6 +151,15 @@ def test_a_copy_whose_id_is_no_iri_is_found(house: Still, key: str) -> None:
     assert found(house) == asked(house) == asked(house, OFFERS) == set()
 
 
+def test_an_offer_whose_id_is_no_iri_keeps_no_dataset_out(house: Still) -> None:
+    """Eclipse EDC calls its offers by base64 with colons; such a dataset is found, only the tie to its offer is not."""
+    offer = {"@id": "YQ==:YXNzZXQ=:Y2U0==", "@type": "Offer", "permission": [{"action": "use"}]}
+    house.add(copy(1, "Moon", offers=[offer]))
+    assert house.connector.search.reindex() == 1
+    assert {title for _, title in found(house)} == {"Moon"}
+    assert asked(house, OFFERS) == set()
+
+
 def test_reindex_makes_the_same_from_nothing(house: Still, monkeypatch: pytest.MonkeyPatch) -> None:
     """In batches, own records and copies, without what was withdrawn, whatever stood in the projections before."""
     monkeypatch.setattr("connector.capabilities.search.BATCH", 3)
