@@ -33,7 +33,7 @@ from connector.storage.tables import Agreement, Asset, Dataset, Negotiation, Off
 from connector.storage.work import Work
 from connector.web.auth import peer_only
 from connector.web.given import Given
-from tests.conformance.cases import CASES, MISSING, Case, offer_from, offer_of
+from tests.conformance.cases import CASES, GIVEN, MISSING, NAMES, Case, offer_from, offer_of
 
 PARTICIPANT: Final = "did:web:under-test.example"
 KIT: Final = "TCK_PARTICIPANT"
@@ -179,14 +179,21 @@ def _seed(work: Work, case: Case, after: float, file: str, size: int) -> None:
         case "CN_C":
             _their_dataset(work, case.seed)
         case "TP":
-            _our_dataset(work, f"dataset-of-{case.seed}", [], file, size)
+            _our_dataset(work, dataset_of(case), [], file, size)
             _agreement(work, case, PARTICIPANT, KIT, script)
         case "TP_C":
             _agreement(work, case, KIT, PARTICIPANT, script)
 
 
+def dataset_of(case: Case) -> str:
+    """Return the id of the dataset of an agreement."""
+    return f"{NAMES}dataset-of-{case.seed}"
+
+
 def _dataset(origin: str, key: str, **more: Any) -> Dataset:
-    values: dict[str, Any] = {"title": key, "profile": "dcat-ap", "record": b"", "fingerprint": key, "created": MOMENT}
+    record = f'<{key}> <http://purl.org/dc/terms/title> "{key}"@en .\n'.encode()
+    values: dict[str, Any] = {"title": key, "profile": "dcat-ap", "record": record, "fingerprint": key}
+    values["created"] = MOMENT
     return Dataset(participant=PARTICIPANT, origin=origin, id=key, updated=MOMENT, **values, **more)
 
 
@@ -194,7 +201,8 @@ def _our_dataset(work: Work, key: str, script: list[dict[str, Any]], file: str, 
     offer = offer_of(key)
     asset: dict[str, Any] = {"object": file, "filename": "rain.csv", "media_type": "text/csv", "size": size}
     work.add(_dataset(PARTICIPANT, key))
-    work.add(Asset(participant=PARTICIPANT, dataset=key, distribution=f"{key}#file", **asset))
+    if key != GIVEN:
+        work.add(Asset(participant=PARTICIPANT, dataset=key, distribution=f"{key}#file", **asset))
     work.add(
         Offer(
             participant=PARTICIPANT,
@@ -216,7 +224,7 @@ def _their_dataset(work: Work, key: str) -> None:
 
 def _agreement(work: Work, case: Case, provider: str, consumer: str, script: list[dict[str, Any]]) -> None:
     """Write a finalized negotiation between us and the kit, and its agreement."""
-    key, dataset = case.seed, f"dataset-of-{case.seed}"
+    key, dataset = case.seed, dataset_of(case)
     parties = {"assigner": provider, "assignee": consumer, "timestamp": "2026-01-01T00:00:00Z"}
     terms = {**TERMS, **parties, "@id": key, "@type": "Agreement", "target": dataset}
     shared: dict[str, Any] = {
