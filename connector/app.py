@@ -254,7 +254,7 @@ def build(
         negotiations=negotiations,
         transfers=transfers,
         delivery=Delivery(read, now, me, objects, grants.check),
-        catalog=Catalog(read, me, settings.name, about, f"{settings.public_url}/catalog", address),
+        catalog=Catalog(begin, read, me, settings.name, about, f"{settings.public_url}/catalog", address),
         search=finder,
         federation=federation,
         health=health,
@@ -340,7 +340,7 @@ def web(connector: Connector, *, routes: Sequence[ControllerRouterHandler] = ())
         exception_handlers=handlers,
         lifespan=[running],
         openapi_config=OpenAPIConfig(title=f"{settings.name}: connector", version=VERSION, path="/api/schema"),
-        compression_config=CompressionConfig(backend="gzip", exclude=[data.PATH]),
+        compression_config=CompressionConfig(backend="gzip", exclude=[data.PATH, f"{dsp.PATH}/catalog/"]),
         request_max_body_size=None,
         state=State({"identity": connector.identity, "reading_open": settings.reading.open}),
         logging_config=None,
@@ -374,6 +374,8 @@ def _prepare(connector: Connector) -> None:
     connector.objects.sweep()
     if connector.triples.needs_reindex:
         connector.search.reindex()
+    while connector.catalog.renew():
+        pass
     connector.health.wind_up()
 
 

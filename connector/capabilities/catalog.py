@@ -1,87 +1,125 @@
-"""The catalog: what we offer, as linked data for everyone and page by page for peers of the protocol."""
+"""The catalog: what we offer, as linked data for everyone and page by page for peers of the protocol.
+
+Peers read from the shelf, where every dataset that can be had stands ready to be sent. Who asks first after a change
+brings the shelf up to date; then pages are joined, tagged and kept until something on the shelf changes again.
+"""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, Final, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
+import structlog
 from pyoxigraph import Literal, NamedNode, Triple
 from sqlmodel import col
 
 from connector.capabilities.evidence import Begin
 from connector.capabilities.identity import Principal
-from connector.capabilities.offers import open_offers
+from connector.capabilities.pages import Page, Pages
 from connector.capabilities.transfers import PULL
-from connector.errors import NotFound
+from connector.errors import Busy, InvalidInput, NotFound, TooLarge
 from connector.standards import rdf
 from connector.standards.dsp import catalog as dsp
 from connector.standards.dsp import query
 from connector.standards.dsp.entries import iri_of
-from connector.storage.tables import Asset, Dataset
+from connector.storage import shelf
+from connector.storage.tables import Asset, Dataset, Offer
 from connector.storage.work import Work
 
-PAGE: Final = 100
-"""Datasets on one page of the protocol's catalog."""
+PAGE: Final = 1000
+"""Datasets on one page where no query says how many."""
+
+PAGE_BYTES: Final = 8 * 2**20
+"""Size at which such a page ends earlier."""
+
+ANSWER_BYTES: Final = 64 * 2**20
+"""Largest answer to a query, which says itself how many datasets it wants at once."""
+
+RENEWALS: Final = 5
+"""Batches of changed datasets that one request brings in; while more are waiting, it is told to come back."""
+
+VIEW: Final = "peers"
+"""The one class of visibility: every peer we trust sees every dataset that can be had, under all of its offers."""
+
+LINK_CHARACTERS: Final = 2_000
+"""Longest query that a link carries; with a longer one the link is good for a POST of the same message alone."""
+
+_OF_SORT: Final[Mapping[query.Sort, type]] = {"id": str, "title": str, "issued": int, "modified": int}
+_BEYOND: Final = 2**63
+
+T = TypeVar("T")
+
+log = structlog.get_logger(__name__)
 
 
-class Page(NamedTuple):
-    """One page of the catalog as the protocol has it, and the address of the next."""
+class Continuation(msgspec.Struct, frozen=True, array_like=True):
+    """Where a link leads: a place, and the query that goes on there or the digest of one that is too long."""
 
-    body: bytes
-    next: str | None
+    query: query.Query | None
+    digest: str
+    place: shelf.Place
 
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
     """The catalog of this participant."""
 
+    begin: Begin
     read: Begin
     participant: str
     title: str
     description: str
     iri: str
     address: str
+    pages: Pages = field(default_factory=Pages)
 
-    def page(self, wanted: Sequence[Any], asker: Principal, after: str = "") -> Page:  # noqa: ARG002 - one class of visibility so far: every trusted peer
-        """Return the datasets that `asker` can negotiate for, from the one after `after` on.
+    def page(self, wanted: Sequence[Any], asker: Principal, continuation: str = "") -> Page:
+        """Return one page of the datasets that `asker` can negotiate for.
+
+        Args:
+            wanted: the `filter` of the request.
+            asker: who wants to know.
+            continuation: from the link of another page; without a filter beside it, its query goes on.
 
         Raises:
-            InvalidInput: a filter; the specification leaves its language open and this catalog has none.
+            InvalidInput: the filter or the continuation is not understood, or the two are of different queries.
+            TooLarge: the query asks for more at once than one answer holds.
+            Busy: so much has changed that it takes a moment.
         """
-        if (asked := query.read(wanted)) is not None:
-            return self._answer(asked)
-        with self.read(self.participant) as work:
-            conditions = [col(Dataset.origin) == self.participant, col(Dataset.state) == "published"]
-            rows = work.select(Dataset, *conditions, col(Dataset.id) > after, order_by=col(Dataset.id), limit=PAGE + 1)
-            entries = list(self._entries(work, rows[:PAGE]))
-        more = f"{self.address}/catalog/request?{urlencode({'after': rows[PAGE - 1].id})}" if len(rows) > PAGE else None
-        return Page(dsp.catalog(self.participant, self.address, entries, self.iri), more)
+        asked, place = _asked(wanted, continuation)
+        view = view_of(asker)
+        return self._fresh(lambda work, version: self._page(work, version, view, asked, place))
 
-    def _answer(self, asked: query.Query) -> Page:
-        with self.read(self.participant) as work:
-            conditions = [col(Dataset.origin) == self.participant, col(Dataset.state) == "published"]
-            rows = work.select(Dataset, *conditions, order_by=col(Dataset.id))
-            found = [row for row in rows if _holds(asked, row.id, row.record)]
-            found.sort(key=lambda row: row.id, reverse=asked.descending)
-            entries = [entry for row in found for entry in self._entries(work, [row])]
-        wanted = entries[asked.offset : asked.offset + asked.limit]
-        return Page(dsp.catalog(self.participant, self.address, wanted, self.iri), None)
-
-    def entry(self, key: str, asker: Principal) -> bytes:  # noqa: ARG002 - as for `page`
+    def entry(self, key: str, asker: Principal) -> Page:
         """Return one dataset and its offers as a document of its own.
 
         Raises:
             NotFound: there is no such dataset with an offer.
+            Busy: as for `page`.
         """
-        with self.read(self.participant) as work:
-            row = work.find(Dataset, self.participant, key)
-            entries = list(self._entries(work, [row])) if row is not None and row.state == "published" else []
-        if not entries:
+        view = view_of(asker)
+        found = self._fresh(lambda work, _: shelf.find(work, view, key))
+        if found is None:
             raise NotFound("dataset", key)
-        return dsp.dataset_document(entries[0])
+        entry, digest = found
+        return Page(dsp.dataset_document(entry), _tag(view, [digest]))
+
+    def renew(self) -> bool:
+        """Bring one batch of changed datasets onto the shelf, and say whether more are waiting."""
+        with self.begin(self.participant) as work:
+            changed = shelf.renewing(work, _form(self.address))
+            entries = {each.id: each for each in self._entries(work, changed)}
+            for key in changed:
+                if (entry := entries.get(key)) is None:
+                    shelf.remove(work, key)
+                else:
+                    shelf.put(work, VIEW, entry)
+        with self.read(self.participant) as work:
+            return not shelf.state(work, _form(self.address)).fresh
 
     def triples(self) -> rdf.Triples:
         """Return the whole catalog as a DCAT-AP record: the catalog itself and every own dataset."""
@@ -94,12 +132,70 @@ class Catalog:
             )
         return (*self._head(rows), *(triple for row in rows for triple in record_triples(row.record)))
 
-    def _entries(self, work: Work, rows: Sequence[Dataset]) -> Iterator[bytes]:
-        """Yield the entry of each dataset that can be had: it has a file and an open offer."""
+    def _fresh(self, read: Callable[[Work, int], T]) -> T:
+        """Return what `read` finds on the shelf once everything that changed is on it."""
+        for _ in range(RENEWALS + 1):
+            with self.read(self.participant) as work:
+                found = shelf.state(work, _form(self.address))
+                if found.fresh:
+                    return read(work, found.version)
+            with self.pages.renewing:
+                self.renew()
+        raise Busy("The catalog is being made anew.", fix="Ask again in a moment.")
+
+    def _page(self, work: Work, version: int, view: str, asked: query.Query | None, place: shelf.Place | None) -> Page:
+        """Return a page as it was kept, or make it."""
+        key = (view, _digest(asked), place)
+        if (kept := self.pages.find(key)) is not None and kept[0] == version:
+            return kept[1]
+        with self.pages.making:
+            kept = self.pages.find(key)
+            if kept is None or kept[0] != version:
+                made = self._made(work, view, asked, place, kept[1] if kept else None)
+                return self.pages.keep(key, version, made)
+            return kept[1]
+
+    def _made(
+        self, work: Work, view: str, asked: query.Query | None, place: shelf.Place | None, before: Page | None
+    ) -> Page:
+        """Return a page as the shelf has it now; the one from before where nothing on it has changed."""
+        slots, further = _slots(work, view, asked, place)
+        back = place is not None and place.back
+        if back:
+            slots.reverse()
+        following = self._link(asked, slots[-1], back=False) if slots and (further or back) else None
+        earlier = further if back else place is not None or bool(asked and asked.offset)
+        previous = self._link(asked, slots[0], back=True) if slots and earlier else None
+        links = [following or "", previous or ""]
+        tag = _tag(view, [self.participant, self.iri, self.address, *links, *(slot.digest for slot in slots)])
+        if before is not None and before.etag == tag:
+            return before
+        body = dsp.catalog(self.participant, self.address, shelf.contents(work, slots), self.iri)
+        return Page(body, tag, following, previous)
+
+    def _link(self, asked: query.Query | None, slot: shelf.Slot, *, back: bool) -> str:
+        place = shelf.Place(slot.value, slot.id, back)
+        short = asked is None or len(msgspec.json.encode(asked)) <= LINK_CHARACTERS
+        kept = Continuation(asked if short else None, "" if short else _digest(asked), place)
+        text = urlsafe_b64encode(msgspec.json.encode(kept)).rstrip(b"=").decode()
+        return f"{self.address}/catalog/request?{urlencode({'continuation': text})}"
+
+    def _entries(self, work: Work, keys: Sequence[str]) -> Iterator[shelf.Entry]:
+        """Yield the entry of each dataset that can be had: it is published, has a file and an open offer."""
+        published = (col(Dataset.origin) == self.participant, col(Dataset.state) == "published")
+        rows = work.select(Dataset, *published, col(Dataset.id).in_(keys))
+        filed = {asset.dataset for asset in work.select(Asset, col(Asset.dataset).in_(keys))}
+        offers: dict[str, list[Mapping[str, Any]]] = {}
+        opened = (col(Offer.state) == "open", col(Offer.dataset).in_(keys))
+        for offer in work.select(Offer, *opened, order_by=[col(Offer.created), col(Offer.id)]):
+            offers.setdefault(offer.dataset, []).append(offer.policy)
         for row in rows:
-            offers = [offer.policy for offer in open_offers(work, row.id)]
-            if offers and work.select(Asset, col(Asset.dataset) == row.id, limit=1):
-                yield _entry(row.id, row.record, msgspec.json.encode(offers), self.address)
+            if row.id not in filed or row.id not in offers:
+                continue
+            try:
+                yield _entry(row.id, row.title, record_triples(row.record), offers[row.id], self.address)
+            except InvalidInput as refusal:
+                log.warning("catalog.left-out", dataset=row.id, reason=str(refusal))
 
     def _head(self, rows: Sequence[Dataset]) -> Iterator[Triple]:
         catalog, agent = NamedNode(self.iri), NamedNode(self.participant)
@@ -114,6 +210,11 @@ class Catalog:
             yield Triple(subject, NamedNode(rdf.full(name)), value)
         for row in rows:
             yield Triple(catalog, NamedNode(rdf.full("dcat:dataset")), NamedNode(row.id))
+
+
+def view_of(asker: Principal) -> str:  # noqa: ARG001 - the seam: who would see another catalog is told apart here
+    """Return the class of visibility that somebody belongs to; everything that depends on it takes it from here."""
+    return VIEW
 
 
 def record_triples(record: bytes) -> rdf.Triples:
@@ -134,13 +235,115 @@ def etag(body: bytes) -> str:
     return f'"{hashlib.sha256(body).hexdigest()[:32]}"'
 
 
-def _holds(asked: query.Query, key: str, record: bytes) -> bool:
-    found = query.values(record_triples(record), key, [PULL])
-    return all(query.holds(each, key, found) for each in asked.criteria)
+def _tag(view: str, parts: Sequence[str]) -> str:
+    """Return the tag of what a class of visibility sees: a weak one, since it is the same in every coding."""
+    digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    return f'W/"{view}-{digest[:32]}"'
 
 
-@lru_cache(maxsize=4096)
-def _entry(key: str, record: bytes, offers: bytes, address: str) -> bytes:
-    """Return a dataset's entry; it is a function of record and offers, so it is made once for each of their states."""
-    entry = dsp.dataset_entry(record_triples(record), key, msgspec.json.decode(offers), address, [PULL])
-    return msgspec.json.encode(entry)
+def _digest(asked: query.Query | None) -> str:
+    return "" if asked is None else hashlib.sha256(msgspec.json.encode(asked)).hexdigest()[:32]
+
+
+def _slots(
+    work: Work, view: str, asked: query.Query | None, place: shelf.Place | None
+) -> tuple[list[shelf.Slot], bool]:
+    """Return what is on a page, and whether there is more.
+
+    Raises:
+        TooLarge: the query asks for more than one answer holds, and there is more.
+    """
+    wanted = asked or query.Query(limit=PAGE)
+    most = min(wanted.limit, query.MOST)
+    slots = shelf.page(work, view, wanted, place, most + 1)
+    if asked is None:
+        size = fits = 0
+        while fits < min(len(slots), most) and (not fits or size + slots[fits].size <= PAGE_BYTES):
+            size, fits = size + slots[fits].size, fits + 1
+        return slots[:fits], len(slots) > fits
+    heavy = sum(slot.size for slot in slots[:most]) > ANSWER_BYTES
+    if heavy or (len(slots) > most and wanted.limit > most):
+        # An answer that is shorter than its limit says that this was the last one.
+        raise TooLarge(
+            f"That is more than one answer holds: {query.MOST:,} datasets or {ANSWER_BYTES // 2**20} MiB.",
+            where="filter[0].limit",
+            fix="Ask for fewer at once, and for the others by offset or by the links.",
+        )
+    return slots[:most], len(slots) > most
+
+
+def _asked(wanted: Sequence[Any], continuation: str) -> tuple[query.Query | None, shelf.Place | None]:
+    """Return the query and the place that a request means; no query is the whole catalog.
+
+    Raises:
+        InvalidInput: the filter is not understood, or the link is none of ours or of another query.
+    """
+    asked = query.read(wanted)
+    if not continuation:
+        return asked, None
+    kept = _continuation(continuation)
+    if kept.digest and _digest(asked) != kept.digest:
+        raise InvalidInput(
+            "The filter of this link is too long to be in it.",
+            where="filter",
+            fix="POST the message that the link was the answer to.",
+        )
+    if not kept.digest and asked not in (None, kept.query):
+        raise InvalidInput(
+            "The link goes on with another query than this message holds.",
+            where="filter",
+            fix="POST the message that the link was the answer to, or GET the link.",
+        )
+    meant = asked if kept.digest else kept.query
+    if type(kept.place.value) is not _OF_SORT[meant.sort if meant else "id"]:
+        raise _no_link()
+    return meant, kept.place
+
+
+def _continuation(text: str) -> Continuation:
+    """Return what a link carries.
+
+    Raises:
+        InvalidInput: it is none of ours.
+    """
+    try:
+        kept = msgspec.json.decode(urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=Continuation)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        raise _no_link() from None
+    value, asked = kept.place.value, kept.query or query.Query()
+    whole = isinstance(value, str) or abs(value) < _BEYOND
+    if not whole or not 0 < asked.limit < _BEYOND or not 0 <= asked.offset < _BEYOND:
+        raise _no_link()
+    return kept
+
+
+def _no_link() -> InvalidInput:
+    return InvalidInput(
+        "The link of the page is none that we gave.", where="continuation", fix="Begin with the first page."
+    )
+
+
+@cache
+def _form(address: str) -> str:
+    """Return a digest of what an entry looks like: another address or another version of this program makes others."""
+    key = "https://example.org/dataset"
+    made = _entry(key, "", rdf.parse(_SAMPLE, rdf.Format.TURTLE), [_SOME_OFFER], address)
+    return hashlib.sha256(msgspec.json.encode(made, order="sorted")).hexdigest()[:32]
+
+
+_SOME_OFFER: Final = {"@id": "urn:some:offer", "@type": "Offer", "permission": [{"action": "use"}]}
+_SAMPLE: Final = b"""
+@prefix dcat: <http://www.w3.org/ns/dcat#> . @prefix dct: <http://purl.org/dc/terms/> .
+@prefix foaf: <http://xmlns.com/foaf/0.1/> . @prefix xsd: <http://www.w3.org/2001/XMLSchema#> .
+<https://example.org/dataset> a dcat:Dataset ; dct:title "a"@en, "b"@de ; dct:issued "2026-01-01"^^xsd:date ;
+  dcat:spatialResolutionInMeters 5.0 ; dct:publisher <https://example.org/agent> ; dcat:distribution <urn:file> .
+<https://example.org/agent> a foaf:Agent ; foaf:name "n" . <urn:file> a dcat:Distribution ; dct:format <urn:format> .
+"""
+
+
+def _entry(
+    key: str, title: str, triples: rdf.Triples, offers: Sequence[Mapping[str, Any]], address: str
+) -> shelf.Entry:
+    entry = msgspec.json.encode(dsp.dataset_entry(triples, key, offers, address, [PULL]))
+    digest = hashlib.sha256(entry).hexdigest()[:32]
+    return shelf.Entry(key, title, entry, digest, query.values(triples, key, [PULL]))

@@ -1,6 +1,6 @@
-"""Content negotiation (RFC 9110 §12.5.1)."""
+"""Content negotiation and conditional requests (RFC 9110 §12.5 and §13.1)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 MOST_RANGES: Final = 50
@@ -16,6 +16,25 @@ def best(accept: str | None, offered: Sequence[str]) -> str:
     ranges = [_range(part) for part in (accept or "*/*").split(",")[:MOST_RANGES]]
     liked = {media_type: _liking(media_type, ranges) for media_type in offered}
     return max(offered, key=lambda media_type: liked[media_type])
+
+
+def coding(accept: str | None, offered: Iterable[str]) -> str | None:
+    """Return the one of `offered` codings that an `Accept-Encoding` likes best, of equally liked ones the first.
+
+    None, for the body as it is, without a header and when none of them is liked (RFC 9110 §12.5.3).
+    """
+    liked = dict(_range(part) for part in (accept or "").split(",")[:MOST_RANGES])
+    weighed = [(liked.get(name, liked.get("*", 0.0)), name) for name in offered]
+    best_one = max(weighed, key=lambda pair: pair[0], default=(0.0, ""))
+    return best_one[1] if best_one[0] > 0 else None
+
+
+def knows(if_none_match: str | None, tag: str) -> bool:
+    """Tell whether an `If-None-Match` names the entity tag, by the weak comparison (RFC 9110 §13.1.2)."""
+    if not if_none_match:
+        return False
+    wanted = {part.strip().removeprefix("W/") for part in if_none_match.split(",")}
+    return tag.removeprefix("W/") in wanted or "*" in wanted
 
 
 def _range(part: str) -> tuple[str, float]:

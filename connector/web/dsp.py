@@ -8,52 +8,26 @@ from typing import Any, Final
 
 import msgspec
 from litestar import Controller, Request, Response, Router, get, post
-from litestar.params import FromPath, FromQuery, RawBody
+from litestar.params import FromPath, RawBody
 from litestar.status_codes import HTTP_200_OK, HTTP_201_CREATED
-from litestar.types import Scope
 
-from connector.capabilities.catalog import Catalog
 from connector.capabilities.identity import Principal
 from connector.capabilities.negotiations import Negotiations
 from connector.capabilities.processes import pids
 from connector.capabilities.transfers import Transfers
 from connector.errors import Refusal
-from connector.standards.dsp import catalog as dsp_catalog
 from connector.standards.dsp import messages
+from connector.standards.dsp.versions import version_document
 from connector.storage.tables import Negotiation, Transfer
 from connector.web.auth import peer_only
+from connector.web.catalog import CatalogController
 from connector.web.given import Given
-from connector.web.paths import tail
 from connector.web.problems import JSON, refused_to_peer
 
 PATH: Final = "/dsp/2025-1"
 
 Pid = FromPath[str]
 Peer = Given[Principal]
-
-
-class CatalogController(Controller):
-    """What we offer (clause 6.2)."""
-
-    path = "/catalog"
-
-    @post("/request", status_code=HTTP_200_OK, sync_to_thread=True)
-    def request(
-        self, body: RawBody, peer: Peer, catalog: Given[Catalog], after: FromQuery[str] = ""
-    ) -> Response[bytes]:
-        """Answer a CatalogRequestMessage with one page of the catalog; the next is in the Link header."""
-        return _page(body, catalog, peer, after)
-
-    @get("/request", sync_to_thread=True)
-    def follow(self, peer: Peer, catalog: Given[Catalog], after: FromQuery[str] = "") -> Response[bytes]:
-        """Answer a GET of a continuation link, which the specification leaves open, like the POST of it."""
-        return _page(messages.encode(messages.CatalogRequestMessage()), catalog, peer, after)
-
-    @get("/datasets/{key:path}", sync_to_thread=True)
-    def dataset(self, scope: Scope, key: Pid, peer: Peer, catalog: Given[Catalog]) -> Response[bytes]:  # noqa: ARG002 - the router needs it
-        """Answer with one dataset and its offers."""
-        wanted = tail(scope, "/catalog/datasets/")
-        return answered("catalog", b"", lambda: Response(catalog.entry(wanted, peer), media_type=JSON))
 
 
 class NegotiationController(Controller):
@@ -161,7 +135,7 @@ class TransferController(Controller):
 @get(["/.well-known/dspace-version", f"{PATH}/.well-known/dspace-version"], sync_to_thread=False)
 def version() -> Response[bytes]:
     """List the protocol versions we speak and where; open to everyone (clause 4.3)."""
-    return Response(msgspec.json.encode(dsp_catalog.version_document(PATH)), media_type=JSON)
+    return Response(msgspec.json.encode(version_document(PATH)), media_type=JSON)
 
 
 def answered(
@@ -180,16 +154,6 @@ def acknowledged(ours: Negotiation | Transfer, status: int = HTTP_200_OK) -> Res
     kind = messages.ContractNegotiation if isinstance(ours, Negotiation) else messages.TransferProcess
     message = kind(consumer_pid=consumer, provider_pid=provider, state=ours.state)
     return Response(messages.encode(message), status_code=status, media_type=JSON)
-
-
-def _page(body: bytes, catalog: Catalog, peer: Principal, after: str) -> Response[bytes]:
-    def act() -> Response[bytes]:
-        asked = messages.decode(body, messages.CatalogRequestMessage)
-        page = catalog.page(asked.filter, peer, after)
-        links = {"Link": f'<{page.next}>; rel="next"'} if page.next else {}
-        return Response(page.body, media_type=JSON, headers=links)
-
-    return answered("catalog", body, act)
 
 
 def _negotiated(

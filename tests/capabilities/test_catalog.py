@@ -23,14 +23,14 @@ ASKER = Principal("did:web:peer.example", "peer", frozenset(), "A peer")
 
 def pages(house: Still) -> Iterator[dsp.Catalog]:
     """Yield the pages as a peer reads them, by their links."""
-    after = ""
+    link = ""
     while True:
-        page = house.connector.catalog.page([], ASKER, after)
+        page = house.connector.catalog.page([], ASKER, link)
         yield dsp.read_catalog(page.body)
         if page.next is None:
             return
         assert page.next.startswith(f"{house.connector.address}/catalog/request?")
-        (after,) = parse_qs(urlsplit(page.next).query)["after"]
+        (link,) = parse_qs(urlsplit(page.next).query)["continuation"]
 
 
 def shown(house: Still) -> list[str]:
@@ -110,7 +110,7 @@ def test_an_entry_has_the_record_and_every_open_offer(house: Still) -> None:
     offers = [house.offer(dataset)]
     house.clock.move(seconds=1)
     offers.append(house.offer(dataset, "research-only"))
-    found = dsp.read_dataset(house.connector.catalog.entry(dataset, ASKER))
+    found = dsp.read_dataset(house.connector.catalog.entry(dataset, ASKER).body)
     row = house.row(Dataset, US, dataset)
     assert set(rdf.parse(row.record, rdf.Format.N_TRIPLES)) == set(found.triples)
     assert found.offers == [offer.policy for offer in offers]
@@ -124,7 +124,7 @@ def test_an_entry_follows_its_record_and_its_offers(house: Still) -> None:
     first = house.offer(dataset)
 
     def ask() -> bytes:
-        return house.connector.catalog.entry(dataset, ASKER)
+        return house.connector.catalog.entry(dataset, ASKER).body
 
     one = ask()
     assert ask() == one

@@ -10,7 +10,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import inspect
 from sqlmodel import SQLModel
 
-from connector.storage import index_schema, migrations, tables
+from connector.storage import index_schema, migrations, shelf_schema, tables
 from connector.storage.work import Database
 from tests.fixtures import Clock, NewUrl
 
@@ -21,8 +21,12 @@ def fresh(new_url: NewUrl, clock: Clock, new_id: Callable[[], str]) -> Database:
 
 
 def ours(name: str | None, kind: str, _parents: object) -> bool:
-    """Say whether the table classes speak of a table: the index keeps its own, and its own test."""
-    return kind != "table" or not index_schema.owns(str(name))
+    """Say whether the table classes speak of a table: the projections keep their own, and their own tests."""
+    return kind != "table" or not _projected(str(name))
+
+
+def _projected(name: str) -> bool:
+    return index_schema.owns(name) or shelf_schema.owns(name)
 
 
 def test_there_is_one_head() -> None:
@@ -54,7 +58,7 @@ def schema(connection: Any) -> dict[str, Any]:
             sorted((key["constrained_columns"], key["referred_table"]) for key in look.get_foreign_keys(name)),
         )
         for name in look.get_table_names()
-        if name != "alembic_version" and not index_schema.owns(name)
+        if name != "alembic_version" and not _projected(name)
     }
 
 

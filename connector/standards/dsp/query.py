@@ -140,8 +140,8 @@ def values(record: Iterable[Triple], subject: str, formats: Sequence[str]) -> di
     """Return what a query can ask of a dataset, by property.
 
     Every property of the dataset itself is there under its prefixed name, or its IRI where no prefix fits. Beside them
-    `publisher` has the publisher's IRI and names, and `format` the transfer types (`HttpData-PULL`) and the file
-    formats and media types of the distributions.
+    `id` has the dataset's IRI, `publisher` the publisher's IRI and names, and `format` the transfer types
+    (`HttpData-PULL`) and the file formats and media types of the distributions.
 
     Args:
         record: what is said about the dataset and the things around it.
@@ -155,6 +155,7 @@ def values(record: Iterable[Triple], subject: str, formats: Sequence[str]) -> di
     own = said[subject]
     found = {name: list(terms) for name, terms in own.items()}
     agents, files = _linked(own["dct:publisher"]), _linked(own["dcat:distribution"])
+    found[ID] = [NamedNode(subject)]
     found[PUBLISHER] = [*own["dct:publisher"], *(name for each in agents for name in said[each]["foaf:name"])]
     about = [said[each][name] for each in files for name in ("dct:format", "dcat:mediaType")]
     found[FORMAT] = [*map(Text, formats), *(term for terms in about for term in terms)]
@@ -182,9 +183,9 @@ def pattern(like: str) -> "re.Pattern[str]":
     return re.compile("".join(pieces.get(letter, re.escape(letter)) for letter in like), re.DOTALL)
 
 
-def holds(criterion: Criterion, key: str, of: Mapping[str, Sequence[Value]]) -> bool:
-    """Tell whether a criterion holds for the dataset `key` with the given `values`."""
-    found = [Value(key)] if criterion.operand == ID else of.get(criterion.operand, ())
+def holds(criterion: Criterion, of: Mapping[str, Sequence[Value]]) -> bool:
+    """Tell whether a criterion holds for a dataset with the given `values`."""
+    found = of.get(criterion.operand, ())
     right = criterion.right
     if criterion.operator == "!=":
         return not any(_equal(each, right) for each in found)

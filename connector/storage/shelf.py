@@ -1,0 +1,291 @@
+"""The shelf: every dataset of ours that can be had, its catalog entry ready to be sent, and what filters ask of it.
+
+A projection of records, files and offers. What changed is noted by the database (see `shelf_schema`) and brought in
+step by whoever asks first: `state` says whether there is anything to do, `renewing` which datasets, `put` and `remove`
+do it. Reading one page costs the same however many datasets there are.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from operator import ge, gt, le, lt
+from typing import Any, Final, NamedTuple
+
+import msgspec
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    false,
+    func,
+    insert,
+    or_,
+    select,
+    union,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+
+from connector.standards.dsp.query import Criterion, Operand, Operator, Query, Value, moment
+from connector.storage.shelf_schema import FAR, HEAD, entries, heads, stale, values
+from connector.storage.tables import Dataset
+from connector.storage.work import Work
+
+NOTES: Final = 600
+"""Notes of changes that one renewal takes up."""
+
+_CHUNK: Final = 500
+
+
+class State(NamedTuple):
+    """Where the shelf stands: the number of the last renewal, and whether everything is in step."""
+
+    version: int
+    fresh: bool
+
+
+class Place(msgspec.Struct, frozen=True, array_like=True):
+    """A place in an order, from which a page goes on: behind a dataset, or `back` from it."""
+
+    value: str | int
+    id: str
+    back: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A dataset on the shelf without its entry: its place, and what its entry weighs and is."""
+
+    key: int
+    id: str
+    value: str | int
+    digest: str
+    size: int
+
+
+class Entry(NamedTuple):
+    """A dataset as it stands on the shelf."""
+
+    id: str
+    title: str
+    entry: bytes
+    digest: str
+    values: Mapping[str, Sequence[Value]]
+
+
+def state(work: Work, form: str) -> State:
+    """Return where the participant's shelf stands; nothing that was made for another `form` is fresh."""
+    row = work.connection.execute(_STATE, {"of": work.participant}).first()
+    if row is None:
+        return State(0, fresh=False)
+    return State(row.version, fresh=row.form == form and not row.waiting)
+
+
+def renewing(work: Work, form: str) -> list[str]:
+    """Begin a renewal: return datasets that have to be looked at again, and cross out their notes.
+
+    Everything is, where the shelf was made for another `form`. Renewals wait for each other, so that none of them puts
+    back what a later one has renewed.
+    """
+    connection, of = work.connection, {"of": work.participant}
+    if connection.execute(_TURN, of).first() is None:
+        first = {"participant": work.participant, "version": 0, "form": ""}
+        connection.execute(_dialect(connection).insert(heads).on_conflict_do_nothing(), first)
+        connection.execute(_TURN, of)
+    if connection.execute(_FORM, of).scalar_one() != form:
+        connection.execute(_ALL_STALE, of)
+        connection.execute(update(heads).where(heads.c.participant == work.participant).values(form=form))
+    notes = connection.execute(_NOTED, of).all()
+    for chunk in _chunks([note.seq for note in notes]):
+        connection.execute(delete(stale).where(stale.c.seq.in_(chunk)))
+    return list(dict.fromkeys(note.dataset for note in notes))
+
+
+def put(work: Work, view: str, entry: Entry) -> None:
+    """Write a dataset's entry, in place of the one of the same view and id."""
+    connection, names = work.connection, {"of": work.participant, "view": view, "id": entry.id}
+    fields = {
+        "title": entry.title[:HEAD],
+        "issued": _first(entry.values, "dct:issued"),
+        "modified": _first(entry.values, "dct:modified"),
+        "digest": entry.digest,
+        "size": len(entry.entry),
+        "entry": entry.entry,
+    }
+    key = connection.execute(_KEY_OF, names).scalar()
+    if key is None:
+        key = connection.execute(
+            _ADD, {"participant": work.participant, "view": view, "id": entry.id, **fields}
+        ).scalar_one()
+    else:
+        connection.execute(_CHANGE, {"of_key": key, **fields})
+        connection.execute(_FORGET, {"of_key": key})
+    if rows := [
+        _row(key, name, number, value) for name, found in entry.values.items() for number, value in enumerate(found)
+    ]:
+        connection.execute(insert(values), rows)
+
+
+def remove(work: Work, id: str) -> None:  # noqa: A002 - the name the catalog uses
+    """Take a dataset off the shelf, from every view."""
+    work.connection.execute(_REMOVE, {"of": work.participant, "id": id})
+
+
+def find(work: Work, view: str, id: str) -> tuple[bytes, str] | None:  # noqa: A002 - as above
+    """Return the entry of one dataset and its digest, or None."""
+    row = work.connection.execute(_ONE, {"of": work.participant, "view": view, "id": id}).first()
+    return None if row is None else (row.entry, row.digest)
+
+
+def page(work: Work, view: str, query: Query, place: Place | None, most: int) -> list[Slot]:
+    """Return at most `most` datasets that a query finds, from its offset on or, with a place, from there.
+
+    Back from a place they come nearest first.
+    """
+    connection = work.connection
+    order = entries.c[query.sort]
+    conditions = [entries.c.participant == work.participant, entries.c.view == view]
+    conditions += [_condition(connection, each) for each in query.criteria]
+    falling = query.descending != (place is not None and place.back)
+    if place is not None:
+        conditions.append(_beyond(order, place, falling=falling))
+    orders = [entries.c.id] if query.sort == "id" else [order, entries.c.id]
+    statement = (
+        select(entries.c.key, entries.c.id, order.label("value"), entries.c.digest, entries.c.size)
+        .where(*conditions)
+        .order_by(*(each.desc() if falling else each for each in orders))
+        .limit(most)
+        .offset(query.offset if place is None else 0)
+    )
+    return [Slot(*row) for row in connection.execute(statement)]
+
+
+def contents(work: Work, slots: Sequence[Slot]) -> list[bytes]:
+    """Return the entries of datasets on the shelf, in their order."""
+    found: dict[int, bytes] = {}
+    for chunk in _chunks([slot.key for slot in slots]):
+        rows = work.connection.execute(select(entries.c.key, entries.c.entry).where(entries.c.key.in_(chunk)))
+        found.update((row.key, row.entry) for row in rows)
+    return [found[slot.key] for slot in slots]
+
+
+# --- statements that are made once ------------------------------------------------------------------------------------
+
+_WAITING: Final = exists().where(stale.c.participant == heads.c.participant)
+_STATE: Final = select(heads.c.version, heads.c.form, _WAITING.label("waiting")).where(
+    heads.c.participant == bindparam("of")
+)
+_FORM: Final = select(heads.c.form).where(heads.c.participant == bindparam("of"))
+# Takes the row, so that renewals come one after another; who only notes a change never asks for it.
+_TURN: Final = (
+    update(heads)
+    .where(heads.c.participant == bindparam("of"))
+    .values(version=heads.c.version + 1)
+    .returning(heads.c.version)
+)
+_dataset: Final = Dataset.__table__.c  # type: ignore[attr-defined]
+_ALL_STALE: Final = insert(stale).from_select(
+    ["participant", "dataset"],
+    union(
+        select(_dataset.participant, _dataset.id).where(
+            _dataset.participant == bindparam("of"), _dataset.origin == bindparam("of"), _dataset.state == "published"
+        ),
+        select(entries.c.participant, entries.c.id).where(entries.c.participant == bindparam("of")),
+    ),
+)
+_NOTED: Final = (
+    select(stale.c.seq, stale.c.dataset)
+    .where(stale.c.participant == bindparam("of"))
+    .order_by(stale.c.seq)
+    .limit(NOTES)
+)
+_NAMED: Final = and_(entries.c.participant == bindparam("of"), entries.c.id == bindparam("id"))
+_IN_VIEW: Final = and_(_NAMED, entries.c.view == bindparam("view"))
+_ONE: Final = select(entries.c.entry, entries.c.digest).where(_IN_VIEW)
+_KEY_OF: Final = select(entries.c.key).where(_IN_VIEW)
+_ADD: Final = insert(entries).returning(entries.c.key)
+_CHANGE: Final = update(entries).where(entries.c.key == bindparam("of_key"))
+_FORGET: Final = delete(values).where(values.c.key == bindparam("of_key"))
+_REMOVE: Final = delete(entries).where(_NAMED)
+
+
+def _dialect(connection: Connection) -> Any:
+    return sqlite if connection.dialect.name == "sqlite" else postgresql
+
+
+def _chunks(of: Sequence[int]) -> Iterable[Sequence[int]]:
+    return (of[start : start + _CHUNK] for start in range(0, len(of), _CHUNK))
+
+
+def _first(found: Mapping[str, Sequence[Value]], name: str) -> int:
+    return min((each.moment for each in found.get(name, ()) if each.moment is not None), default=FAR)
+
+
+def _row(key: int, name: str, number: int, value: Value) -> dict[str, Any]:
+    folded = value.text.casefold()
+    return {
+        "key": key,
+        "property": name,
+        "number": number,
+        "head": value.text[:HEAD],
+        "text": value.text,
+        "folded": None if folded == value.text else folded,
+        "quantity": value.number,
+        "moment": value.moment,
+    }
+
+
+# --- what a filter means in SQL ---------------------------------------------------------------------------------------
+
+
+def _beyond(order: ColumnElement[Any], place: Place, *, falling: bool) -> ColumnElement[bool]:
+    """Return the condition for what comes behind a place."""
+    key = entries.c.id < place.id if falling else entries.c.id > place.id
+    if order is entries.c.id:
+        return key
+    further = order < place.value if falling else order > place.value
+    return or_(further, and_(order == place.value, key))
+
+
+def _condition(connection: Connection, criterion: Criterion) -> ColumnElement[bool]:
+    """Return the condition on `shelf_entry` that a criterion stands for; see the rules in `query`."""
+    if criterion.operator == "!=":
+        return ~_condition(connection, Criterion(criterion.operand, "=", criterion.right))
+    rights = criterion.right if isinstance(criterion.right, tuple) else (criterion.right,)
+    fitting = [_fits(connection, criterion.operator, right) for right in rights]
+    found = select(values.c.key).where(values.c.property == criterion.operand, or_(false(), *fitting))
+    if criterion.operator in {"=", "in"}:
+        return entries.c.key.in_(found)
+    return found.where(values.c.key == entries.c.key).exists()
+
+
+def _fits(connection: Connection, operator: Operator, right: Operand) -> ColumnElement[bool]:
+    """Return the condition on one value."""
+    of = values.c
+    if operator in _ORDERS:
+        at = right if isinstance(right, float) else moment(right)
+        column = of.quantity if isinstance(right, float) else of.text if at is None else of.moment
+        return _ORDERS[operator](column, right if at is None else at)
+    if isinstance(right, float):
+        return of.quantity == right
+    if operator == "contains":
+        find = func.instr if connection.dialect.name == "sqlite" else func.strpos
+        return find(of.text, right) > 0
+    if operator == "like":
+        return _like(connection, of.text, right)
+    if operator == "ilike":
+        return _like(connection, func.coalesce(of.folded, of.text), right.casefold())
+    return and_(of.head == right[:HEAD], of.text == right)
+
+
+def _like(connection: Connection, column: ColumnElement[Any], like: str) -> ColumnElement[bool]:
+    """Return the condition that a pattern matches; SQLite's own LIKE does not tell large letters from small ones."""
+    if connection.dialect.name == "sqlite":
+        return column.op("GLOB", is_comparison=True)("".join(_GLOB.get(letter, letter) for letter in like))
+    return column.like(like, escape="")
+
+
+_ORDERS: Final[Mapping[str, Callable[[Any, Any], ColumnElement[bool]]]] = {"<": lt, "<=": le, ">": gt, ">=": ge}
+_GLOB: Final = {"%": "*", "_": "?", "*": "[*]", "?": "[?]", "[": "[[]"}
