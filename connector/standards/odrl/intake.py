@@ -38,6 +38,10 @@ METADATA: Final = (terms.DCT, terms.RDFS + "label", terms.RDFS + "comment", term
 """What a policy may say about itself without changing what it allows."""
 
 
+_Packed = dict[str, str | int] | str
+"""A value that JSON-LD would write as an object of texts or as a text."""
+
+
 class Finding(Struct, frozen=True):
     """Something in a policy that is not understood: what, at which JSON path, and what is allowed there."""
 
@@ -297,7 +301,11 @@ class _Reading:
         if operand is None or operator is None:
             return None
         at = f"{where}.rightOperand"
-        right = [self._value(item, place, operand) for place, item in _numbered(fields["rightOperand"], at)]
+        stated = fields["rightOperand"]
+        if (unpacked := _unpacked(stated)) is not None:
+            self.notes.append(f"values written as one text of JSON were read as what they are (at {at})")
+            stated = unpacked
+        right = [self._value(item, place, operand) for place, item in _numbered(stated, at)]
         if not right or (len(right) > 1 and not operator.takes_many):
             number = "at least one value" if operator.takes_many else "one value"
             self.find(f"The operator {operator.value!r} takes {number}, and {len(right)} are given.", at)
@@ -388,6 +396,19 @@ def _items(given: Any) -> list[Any]:
     if isinstance(given, list | tuple):
         return [item for part in given for item in (_items(part) if _is_wrapper(part) else [part])]
     return _items(next(iter(given.values()))) if _is_wrapper(given) else [given]
+
+
+def _unpacked(given: Any) -> Any:
+    """Return the values that a text of JSON holds, or None where it is a text like any other.
+
+    Eclipse EDC keeps a right operand as text: what was an array comes back from it as JSON in a text.
+    """
+    if not isinstance(given, str) or not given.startswith(("[", "{")):
+        return None
+    try:
+        return msgspec.json.decode(given, type=list[_Packed] | dict[str, str | int])
+    except (msgspec.MsgspecError, UnicodeError):
+        return None
 
 
 def _is_wrapper(given: Any) -> bool:

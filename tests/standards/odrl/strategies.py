@@ -1,5 +1,6 @@
 """Small worlds of policies, as wire documents and as typed values, and the facts they are judged by."""
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -205,3 +206,20 @@ def policies(draw: st.DrawFn) -> Policy:
         timestamp=draw(st.none() | st.just("2026-03-01T12:00:00Z")),
         remarks=draw(st.sampled_from([(), ((terms.DCT + "title", '"Weather"'),)])),
     )
+
+
+def as_edc_writes(part: Any) -> Any:
+    """Return a policy as Eclipse EDC gives it back: right operands are text, an array or an IRI is JSON in it."""
+    if isinstance(part, list):
+        return [as_edc_writes(each) for each in part]
+    if not isinstance(part, dict):
+        return part
+    return {key: _packed(value) if key == "rightOperand" else as_edc_writes(value) for key, value in part.items()}
+
+
+def _packed(value: Any) -> str:
+    if isinstance(value, list) and len(value) == 1:
+        (value,) = value
+    if isinstance(value, dict) and "@value" in value:
+        value = value["@value"]
+    return value if isinstance(value, str) else json.dumps(value)

@@ -15,7 +15,7 @@ from connector.standards.odrl.explain import explain
 from connector.standards.odrl.intake import fingerprint, notes, read, same, understood, write
 from connector.standards.odrl.policy import Constraint, Kind, Logical, Operator, Policy, Rule
 from connector.standards.odrl.shape import Limits
-from tests.standards.odrl.strategies import DPV, documents, policies
+from tests.standards.odrl.strategies import DPV, as_edc_writes, documents, policies
 
 ODRL = terms.ODRL
 COUNT = {"leftOperand": "odrl:count", "operator": "lteq", "rightOperand": {"@value": "3", "@type": "xsd:integer"}}
@@ -88,6 +88,21 @@ def respelled(part: Any, chance: random.Random, key: str = "") -> Any:
     if key in {"action", "operator", "leftOperand"}:
         return chance.choice(["", "odrl:", ODRL]) + part.removeprefix("odrl:")
     return part
+
+
+@given(policies())
+def test_values_packed_into_one_text_are_the_same_values(policy: Policy) -> None:
+    """Eclipse EDC hands a right operand on as text, arrays and IRIs as JSON in it; the terms are those we wrote."""
+    document = write(policy)
+    assert same(as_edc_writes(document), document)
+
+
+@pytest.mark.parametrize(
+    "text", ["[", "[]", "{}", "[1.5]", "[[]]", '[{"@id": {}}]', '{"@id": "x", "y": "z"}', "[" * 100_000, '["\\ud800"]']
+)
+def test_a_text_that_holds_no_values_is_not_understood(text: str) -> None:
+    """What looks like packed values and is none is refused in words, like any other text that is no value."""
+    refused(offer({"leftOperand": "odrl:count", "operator": "lteq", "rightOperand": text}))
 
 
 @given(documents(), st.sampled_from(["permission", "prohibition", "obligation"]))
