@@ -49,6 +49,7 @@ class Still:
     connector: app.Connector
     clock: Clock
     runner: asyncio.Runner
+    build: Callable[[], app.Connector]
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     @property
@@ -63,6 +64,11 @@ class Still:
     def drain(self) -> int:
         """Deliver everything that is due now."""
         return self.runner.run(self.connector.outbox.drain())
+
+    def die(self) -> None:
+        """Lose everything that is not on the disk, as a killed process does, and come up again on the same folder."""
+        self.connector.close()
+        self.connector = self.build()
 
     def patient(self, rounds: int = 40) -> None:
         """Let time pass, as much as the outbox has patience, and deliver what becomes due."""
@@ -192,16 +198,19 @@ def still(
         # The schema is there, and nobody cuts the power during a test.
         return Database(made.database_url, app.SUBSCRIBERS, clock, new_id, flush=False)
 
-    with contextlib.ExitStack() as stack:
-        for name, value in (("now", clock), ("new_id", new_id), ("open_database", opened)):
-            stack.enter_context(mock.patch.object(app, name, value))
-        if network is not None:
-            stack.enter_context(mock.patch.object(app, "open_network", return_value=network))
-        connector = app.build(settings.check(values | changes, folder, "test"))
+    def build() -> app.Connector:
+        with contextlib.ExitStack() as stack:
+            for name, value in (("now", clock), ("new_id", new_id), ("open_database", opened)):
+                stack.enter_context(mock.patch.object(app, name, value))
+            if network is not None:
+                stack.enter_context(mock.patch.object(app, "open_network", return_value=network))
+            return app.build(settings.check(values | changes, folder, "test"))
+
     with contextlib.nullcontext(runner) if runner else asyncio.Runner() as loop:
-        yield Still(connector, clock, loop)
-        loop.run(connector.network.close())
-    connector.close()
+        house = Still(build(), clock, loop, build)
+        yield house
+        loop.run(house.connector.network.close())
+    house.connector.close()
 
 
 # --- a participant whose answers the test writes ----------------------------------------------------------------------

@@ -16,6 +16,7 @@ from sqlmodel import col
 from connector import app
 from connector.errors import PeerFailed, Refusal
 from connector.network import Egress, Network, Response
+from connector.standards.odrl import templates
 from connector.standards.vc import tokens
 from connector.storage.tables import Agreement, Dataset, Negotiation, OutboxRow, Transfer
 from tests.builders import NOON, OPERATOR, Still, still
@@ -24,7 +25,20 @@ from tests.fixtures import Clock
 PROVIDER, CONSUMER = "did:web:provider.example", "did:web:consumer.example"
 
 Fate = str
-FATES = st.lists(st.sampled_from(["arrives", "lost", "answer lost", "twice", "late", "busy"]), min_size=0, max_size=6)
+FATES = st.lists(
+    st.sampled_from(["arrives", "lost", "answer lost", "twice", "late", "busy", "killed", "killed after"]), max_size=6
+)
+
+
+class Killed(BaseException):
+    """The sender's process ends here, in the middle of what it does."""
+
+
+SCRIPT = [
+    {"on": "REQUESTED", "do": "offer", "after": 3},
+    {"on": "ACCEPTED", "do": "agree", "after": 3},
+    {"on": "VERIFIED", "do": "finalize"},
+]
 
 
 class Wire(Network):
@@ -61,11 +75,15 @@ class Wire(Network):
                 raise PeerFailed("The message is on its way for too long.")
             case "busy":
                 return Response(status=503, headers={}, body=b"", url=url)
+            case "killed":
+                raise Killed
         answer = await self.deliver(letter)
         if fate == "twice":
             await self.deliver(letter)
         if fate == "answer lost":
             raise PeerFailed("The answer was lost.")
+        if fate == "killed after":
+            raise Killed
         return answer
 
     async def deliver(self, letter: tuple[str, str, Mapping[str, str], bytes]) -> Response:
@@ -90,9 +108,12 @@ class Pair:
             ("approve", "open", "approve", {}),
             ("counted", "counted", "accept", {"uses": "2"}),
             ("refuse", "research-only", "accept", {}),
+            ("script", "open", SCRIPT, {}),
         ):
             dataset = provider.shelve()
-            offer = provider.offer(dataset, template, automation, **values)
+            rule, script = ("scripted", automation) if isinstance(automation, list) else (automation, [])
+            terms = templates.fill(template, **values)
+            offer = provider.connector.offers.make(dataset, terms, rule, OPERATOR, script)  # type: ignore[arg-type]
             copy: dict[str, Any] = {
                 "title": "Rain",
                 "profile": "",
@@ -107,6 +128,15 @@ class Pair:
     def side(self, provider: bool) -> Still:
         """Return one of the two."""
         return self.provider if provider else self.consumer
+
+    def drain(self, provider: bool) -> None:
+        """Let one side say what it has to say; if it is killed over it, it comes up again from its disk."""
+        house = self.side(provider)
+        try:
+            house.drain()
+        except Killed:
+            house.die()
+            self.wire.doors[1001 if provider else 1002] = app.web(house.connector)
 
     def settle(self) -> None:
         """Mend the wire, bring what is still on its way, and let time pass until nothing moves."""
@@ -151,18 +181,44 @@ class Trading(RuleBasedStateMachine):
     # --- people -----------------------------------------------------------------------------------------------------
 
     @precondition(lambda self: len(self.pids) < 3)
-    @rule(kind=st.sampled_from(["accept", "accept", "approve", "counted", "refuse"]))
+    @rule(kind=st.sampled_from(["accept", "accept", "approve", "counted", "refuse", "script"]))
     def request(self, kind: str) -> None:
         """The consumer asks for a contract."""
         dataset, offer = self.pair.offers[kind]
         negotiations = self.pair.consumer.connector.negotiations
         self.pids.append(negotiations.request(PROVIDER, dataset, offer, {}, "any", OPERATOR).pid)
 
-    @rule()
-    def approve(self) -> None:
-        """The provider says yes to what waits."""
-        for each in self.pair.provider.rows(Negotiation, col(Negotiation.pending) == "approval"):
-            self.pair.provider.connector.negotiations.approve(each.pid, OPERATOR)
+    @rule(provider=st.booleans())
+    def approve(self, provider: bool) -> None:
+        """One side says yes to what waits for it."""
+        house = self.pair.side(provider)
+        for each in house.rows(Negotiation, col(Negotiation.pending) == "approval"):
+            house.connector.negotiations.approve(each.pid, OPERATOR)
+
+    @precondition(lambda self: self.pids)
+    @rule(data=st.data(), provider=st.booleans(), template=st.sampled_from(["open", "attribution"]))
+    def propose(self, data: st.DataObject, provider: bool, template: str) -> None:
+        """One side puts other terms on the table; where it is not its turn, nothing happens."""
+        house = self.pair.side(provider)
+        mine = [each.pid for each in self.negotiations(house)]
+        if mine:
+            terms = templates.fill(template)
+            with contextlib.suppress(Refusal):
+                house.connector.negotiations.propose(data.draw(st.sampled_from(mine)), terms, OPERATOR)
+
+    @precondition(lambda self: self.pids)
+    @rule(data=st.data(), provider=st.booleans())
+    def pause(self, data: st.DataObject, provider: bool) -> None:
+        """One side suspends a transfer that runs, or goes on with one that is suspended."""
+        house = self.pair.side(provider)
+        mine = {each.pid: each.state for each in self.transfers(house)}
+        if mine:
+            pid = data.draw(st.sampled_from(sorted(mine)))
+            with contextlib.suppress(Refusal):
+                if mine[pid] == "SUSPENDED":
+                    house.connector.transfers.start(pid, OPERATOR)
+                else:
+                    house.connector.transfers.suspend(pid, "A pause.", OPERATOR)
 
     @precondition(lambda self: self.pids)
     @rule(data=st.data(), provider=st.booleans())
@@ -212,7 +268,7 @@ class Trading(RuleBasedStateMachine):
     def post(self, fates: Sequence[Fate], provider: bool) -> None:
         """What one side has to say goes out, each message to its fate."""
         self.pair.wire.fates = list(fates)
-        self.pair.side(provider).drain()
+        self.pair.drain(provider)
 
     @precondition(lambda self: self.pids)
     @rule(fates=FATES, turns=st.integers(2, 5))
@@ -220,7 +276,7 @@ class Trading(RuleBasedStateMachine):
         """The two speak by turns."""
         self.pair.wire.fates = list(fates)
         for turn in range(turns):
-            self.pair.side(bool(turn % 2)).drain()
+            self.pair.drain(bool(turn % 2))
 
     @rule(seconds=st.sampled_from([1, 5, 30, 200]))
     def wait(self, seconds: int) -> None:
@@ -263,16 +319,17 @@ class Trading(RuleBasedStateMachine):
             assert (report.ok, report.unsealed) == (True, 0), report.reason
 
     def agree_on_negotiations(self) -> None:
-        """Each process exists once on each side, in the same state, and only an approval may still wait."""
+        """Each process exists once on each side, in the same state; it may only wait for a person or a script."""
         theirs = self.negotiations(self.pair.provider)
         assert len({each.peer_pid for each in theirs}) == len(theirs)
         states = {each.peer_pid: each.state for each in theirs}
         for ours in self.negotiations(self.pair.consumer):
             assert ours.state == states.get(ours.pid, "TERMINATED"), (ours, theirs)
-            assert ours.state in {"FINALIZED", "TERMINATED", "REQUESTED"}
-            assert (ours.state == "REQUESTED") == any(
-                each.pending == "approval" for each in theirs if each.peer_pid == ours.pid
-            )
+            both = [ours, *(each for each in theirs if each.peer_pid == ours.pid)]
+            waiting = any(each.pending == "approval" for each in both)
+            silent = any(each.automation == "scripted" and each.step > 0 for each in both)
+            assert ours.state in {"FINALIZED", "TERMINATED"} or waiting or silent, both
+            assert not (waiting and ours.state in {"FINALIZED", "TERMINATED"}), both
 
     def agree_on_agreements(self) -> None:
         """A finalized negotiation has exactly one agreement, the same on both sides, signed by both."""
