@@ -14,9 +14,8 @@ The specification leaves the language of `filter` open; this one is the only one
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from operator import ge, gt, le, lt
 from types import MappingProxyType
 from typing import Any, Final, Literal, cast
 
@@ -175,47 +174,6 @@ def moment(text: str) -> int | None:
     except (ValueError, OverflowError):
         return None
     return (gone.days * 86_400 + gone.seconds) * 1_000_000 + gone.microseconds
-
-
-def pattern(like: str) -> "re.Pattern[str]":
-    """Return what an SQL pattern (`%` for anything, `_` for one character) matches as a whole."""
-    pieces = {"%": ".*", "_": "."}
-    return re.compile("".join(pieces.get(letter, re.escape(letter)) for letter in like), re.DOTALL)
-
-
-def holds(criterion: Criterion, of: Mapping[str, Sequence[Value]]) -> bool:
-    """Tell whether a criterion holds for a dataset with the given `values`."""
-    found = of.get(criterion.operand, ())
-    right = criterion.right
-    if criterion.operator == "!=":
-        return not any(_equal(each, right) for each in found)
-    if isinstance(right, tuple):
-        return any(_equal(each, choice) for each in found for choice in right)
-    return any(_fits(criterion.operator, each, right) for each in found)
-
-
-def _equal(value: Value, right: Any) -> bool:
-    return value.number == right if isinstance(right, float) else value.text == right
-
-
-def _fits(operator: Operator, value: Value, right: Operand) -> bool:
-    if operator == "=":
-        return _equal(value, right)
-    if operator in _TEXTUAL:
-        return _TEXTUAL[operator](value.text, str(right))
-    at = None if isinstance(right, float) else moment(right)
-    left, other = (value.number, right) if isinstance(right, float) else (value.moment, at)
-    if at is None and isinstance(right, str):
-        left, other = value.text, right  # type: ignore[assignment]  # of one type, which is all that comparing needs
-    return left is not None and _ORDERS[operator](left, other)
-
-
-_TEXTUAL: Final[Mapping[str, Callable[[str, str], bool]]] = {
-    "like": lambda text, like: bool(pattern(like).fullmatch(text)),
-    "ilike": lambda text, like: bool(pattern(like.casefold()).fullmatch(text.casefold())),
-    "contains": lambda text, part: part in text,
-}
-_ORDERS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {"<": lt, "<=": le, ">": gt, ">=": ge}
 
 
 def _linked(terms: Iterable[Any]) -> list[str]:
