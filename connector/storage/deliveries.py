@@ -19,9 +19,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, and_, bindparam, delete, exists, func, or_, select, update
+from sqlalchemy import and_, bindparam, delete, exists, func, or_, select, update
 
+from connector.storage.links import Link
 from connector.storage.shapes import shape_of
+from connector.storage.statements import in_utc, reader
 from connector.storage.tables import OutboxRow
 
 _TABLE: Final = shape_of(OutboxRow).table
@@ -122,13 +124,11 @@ class Taken:
     next: datetime | None
 
 
-def take(
-    connection: Connection, now: datetime, until: datetime, *, room: int, under_way: Mapping[str, int], share: int
-) -> Taken:
+def take(link: Link, now: datetime, until: datetime, *, room: int, under_way: Mapping[str, int], share: int) -> Taken:
     """Lease rows that may be delivered now.
 
     Args:
-        connection: an open transaction that writes.
+        link: an open transaction that writes.
         now: the moment.
         until: till when nobody else touches the rows, unless renewed.
         room: at most so many rows.
@@ -139,7 +139,7 @@ def take(
         return Taken((), more=False, next=None)
     full = [name for name, count in under_way.items() if count >= share]
     most = 2 * room
-    found = connection.execute(DELIVERABLE, {"now": now, "full": full, "most": most}).all()
+    found = link.core.execute(DELIVERABLE, {"now": now, "full": full, "most": most}).all()
     counts = Counter(under_way)
     chosen: list[Delivery] = []
     for row in found:
@@ -147,46 +147,45 @@ def take(
             counts[row.subscriber] += 1
             chosen.append(Delivery(*row[:6], attempt=row.attempts + 1))
     if chosen:
-        connection.execute(TAKE, {"ids": [row.id for row in chosen], "until": until})
+        link.core.execute(TAKE, {"ids": [row.id for row in chosen], "until": until})
     more = len(chosen) < len(found) or len(found) == most
-    return Taken(tuple(chosen), more, None if more else _next(connection, now))
+    return Taken(tuple(chosen), more, None if more else _next(link, now))
 
 
-def _next(connection: Connection, now: datetime) -> datetime | None:
-    moments = [connection.execute(statement, {"now": now}).scalar_one() for statement in (NEXT_DUE, NEXT_LEASE)]
-    return min((moment for moment in moments if moment is not None), default=None)
+def _next(link: Link, now: datetime) -> datetime | None:
+    read = reader(_ROW.due.type, link.dialect) or in_utc
+    moments = [link.rows(statement, {"now": now})[0][0] for statement in (NEXT_DUE, NEXT_LEASE)]
+    return min((read(moment) for moment in moments if moment is not None), default=None)
 
 
-def renew(connection: Connection, deliveries: Iterable[Delivery], until: datetime) -> None:
+def renew(link: Link, deliveries: Iterable[Delivery], until: datetime) -> None:
     """Keep the leases of what is being delivered."""
-    rows = [{"of_id": row.id, "of_attempt": row.attempt, "until": until} for row in deliveries]
-    if rows:
-        connection.execute(RENEW, rows)
+    for row in deliveries:
+        link.run(RENEW, {"of_id": row.id, "of_attempt": row.attempt, "until": until})
 
 
-def delivered(connection: Connection, deliveries: Iterable[Delivery]) -> None:
+def delivered(link: Link, deliveries: Iterable[Delivery]) -> None:
     """Delete what was delivered."""
-    rows = [{"of_id": row.id} for row in deliveries]
-    if rows:
-        connection.execute(DELIVERED, rows)
+    for row in deliveries:
+        link.run(DELIVERED, {"of_id": row.id})
 
 
-def postpone(connection: Connection, row: Delivery, until: datetime, reason: str) -> None:
+def postpone(link: Link, row: Delivery, until: datetime, reason: str) -> None:
     """Try again at `until`."""
-    connection.execute(POSTPONE, {"of_id": row.id, "of_attempt": row.attempt, "until": until, "reason": reason})
+    link.run(POSTPONE, {"of_id": row.id, "of_attempt": row.attempt, "until": until, "reason": reason})
 
 
-def give_up(connection: Connection, row: Delivery, reason: str) -> bool:
+def give_up(link: Link, row: Delivery, reason: str) -> bool:
     """Leave the row to a person, and say whether it was still ours to give up."""
     asked = {"of_id": row.id, "of_attempt": row.attempt, "reason": reason}
-    return connection.execute(GIVE_UP, asked).rowcount == 1
+    return link.run(GIVE_UP, asked) == 1
 
 
-def release(connection: Connection, row: Delivery) -> None:
+def release(link: Link, row: Delivery) -> None:
     """Hand the row back untried."""
-    connection.execute(RELEASE, {"of_id": row.id, "of_attempt": row.attempt})
+    link.run(RELEASE, {"of_id": row.id, "of_attempt": row.attempt})
 
 
-def free(connection: Connection) -> None:
+def free(link: Link) -> None:
     """Hand back every row that somebody has in hand; for who knows that nobody is left."""
-    connection.execute(FREE)
+    link.run(FREE, {})

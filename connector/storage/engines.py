@@ -12,23 +12,33 @@ loses is repeated. PostgreSQL is run alike: `synchronous_commit` for acts, not f
 """
 
 import os
+import sqlite3
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError, StatementError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.pool import QueuePool, StaticPool
+import psycopg
+from sqlalchemy import URL, Connection, Dialect, Engine, create_engine, event, make_url
+from sqlalchemy.exc import DBAPIError, StatementError
+from sqlalchemy.pool import NullPool, Pool, StaticPool
 
 from connector.errors import Busy, Conflict, InvalidInput, TooLarge
+from connector.storage.links import Links
 from connector.storage.values import to_text
 
 BUSY_SECONDS: Final = 10.0
 """How long a transaction waits for another process's before it gives up as `Busy`."""
+
+WRITERS: Final = 40
+"""How many transactions may write at once on PostgreSQL."""
+READERS: Final = 40
+KEPT: Final = 8
+"""How many connections of a kind stay open when idle."""
+STATEMENTS: Final = 512
+"""How many compiled statements SQLite keeps for each connection."""
 
 _MEMORY: Final = (None, "", ":memory:")
 _TRY_AGAIN: Final = frozenset({"40001", "40P01", "55P03", "57P01", "57P02", "57P03", "53300"})
@@ -86,10 +96,11 @@ class LogFlush:
 
 @dataclass(frozen=True)
 class Engines:
-    """The two ways in: `writer` and `reader`, with the seat a writer takes first and the flush that makes it last."""
+    """The two ways in: `writers` and `readers`, with the seat a writer takes first and the flush that makes it last."""
 
-    writer: Engine
-    reader: Engine
+    writers: Links
+    readers: Links
+    dialect: Dialect
     seat: AbstractContextManager[Any]
     reader_seat: AbstractContextManager[Any]
     flush: Callable[[], None] | None
@@ -98,12 +109,12 @@ class Engines:
     @property
     def is_sqlite(self) -> bool:
         """Say which engine it is."""
-        return self.writer.dialect.name == "sqlite"
+        return self.dialect.name == "sqlite"
 
     def dispose(self) -> None:
         """Close every idle connection."""
-        self.writer.dispose()
-        self.reader.dispose()
+        self.writers.close()
+        self.readers.close()
 
 
 def open_engines(url: str) -> Engines:
@@ -122,20 +133,21 @@ def open_engines(url: str) -> Engines:
 def _sqlite(url: URL) -> Engines:
     if url.database in _MEMORY:
         seat = threading.Lock()
-        engine = _sqlite_engine(url, "BEGIN IMMEDIATE", query_only=False, pool={"poolclass": StaticPool})
-        return Engines(engine, engine, seat, seat, None, url)
+        engine = _sqlite_engine(url, "BEGIN IMMEDIATE", query_only=False, pool=StaticPool)
+        links = Links(engine, "BEGIN IMMEDIATE", most=1, kept=1, patience=BUSY_SECONDS)
+        return Engines(links, links, engine.dialect, seat, seat, None, url)
     path = Path(str(url.database)).absolute()
     url = url.set(database=str(path))
-    pool: dict[str, Any] = {"poolclass": QueuePool, "pool_timeout": BUSY_SECONDS}
-    writer = _sqlite_engine(url, "BEGIN IMMEDIATE", query_only=False, pool={**pool, "pool_size": 2})
-    reader = _sqlite_engine(url, "BEGIN", query_only=True, pool={**pool, "pool_size": 8, "max_overflow": 32})
-    return Engines(writer, reader, threading.Lock(), nullcontext(), LogFlush(path), url)
+    writer = _sqlite_engine(url, "BEGIN IMMEDIATE", query_only=False, pool=NullPool)
+    reader = _sqlite_engine(url, "BEGIN", query_only=True, pool=NullPool)
+    writers = Links(writer, "BEGIN IMMEDIATE", most=1, kept=1, patience=BUSY_SECONDS)
+    readers = Links(reader, "BEGIN", most=READERS, kept=KEPT, patience=BUSY_SECONDS)
+    return Engines(writers, readers, writer.dialect, threading.Lock(), nullcontext(), LogFlush(path), url)
 
 
-def _sqlite_engine(url: URL, begin: str, *, query_only: bool, pool: dict[str, Any]) -> Engine:
-    engine = create_engine(
-        url, json_serializer=to_text, connect_args={"check_same_thread": False, "timeout": BUSY_SECONDS}, **pool
-    )
+def _sqlite_engine(url: URL, begin: str, *, query_only: bool, pool: type[Pool]) -> Engine:
+    arguments = {"check_same_thread": False, "timeout": BUSY_SECONDS, "cached_statements": STATEMENTS}
+    engine = create_engine(url, json_serializer=to_text, connect_args=arguments, poolclass=pool)
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: object) -> None:
@@ -148,54 +160,51 @@ def _sqlite_engine(url: URL, begin: str, *, query_only: bool, pool: dict[str, An
 
     @event.listens_for(engine, "begin")
     def start(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
+        driver: Any = connection.connection.driver_connection
+        if not driver.in_transaction:  # else the link has begun one already
+            connection.exec_driver_sql(begin)
 
     return engine
 
 
 def _postgresql(url: URL) -> Engines:
-    engine = create_engine(
-        url,
-        json_serializer=to_text,
-        pool_size=8,
-        max_overflow=32,
-        pool_timeout=BUSY_SECONDS,
-        pool_pre_ping=True,  # a restarted server costs nobody a failed request
-    )
+    engine = create_engine(url, json_serializer=to_text, poolclass=NullPool)
     reader = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-    return Engines(engine, reader, nullcontext(), nullcontext(), None, url)
+    writers = Links(engine, "", most=WRITERS, kept=KEPT, patience=BUSY_SECONDS)
+    readers = Links(reader, "", most=READERS, kept=KEPT, patience=BUSY_SECONDS)
+    return Engines(writers, readers, engine.dialect, nullcontext(), nullcontext(), None, url)
 
 
 def refusal(error: Exception) -> Exception:
     """Return what `error` of a database means: a `Refusal` where the asker can act on it, else the error itself."""
-    if isinstance(error, PoolTimeout):
-        return Busy("Every connection to the database is in use.", fix="Try again in a moment.")
     if isinstance(error, UnicodeEncodeError):
         return InvalidInput("Text contains half a character (a lone surrogate).", reasons=[str(error)])
     if isinstance(error, DBAPIError):
-        return _driver_refusal(error)
-    # A value that could not be turned into a parameter: SQLAlchemy wraps what the column's type said.
-    wrapped = error.orig if isinstance(error, StatementError) else None
-    return wrapped if isinstance(wrapped, Exception) else error
+        meant = _driver_refusal(error.orig)
+        return error if meant is error.orig else cast("Exception", meant)
+    if isinstance(error, StatementError):
+        # A value that could not be turned into a parameter: SQLAlchemy wraps what the column's type said.
+        return error.orig if isinstance(error.orig, Exception) else error
+    return cast("Exception", _driver_refusal(error))
 
 
-def _driver_refusal(error: DBAPIError) -> Exception:
-    reasons = [str(error.orig)]
-    code = getattr(error.orig, "sqlstate", None)
+def _driver_refusal(error: BaseException | None) -> BaseException | None:
+    reasons = [str(error)]
+    code = getattr(error, "sqlstate", None)
     if code in _TOO_LARGE:
         return TooLarge("An identifier is too long to be kept.", fix="Use identifiers of at most 600 characters.")
-    if isinstance(error, IntegrityError):
+    if isinstance(error, sqlite3.IntegrityError | psycopg.IntegrityError):
         return Conflict("This contradicts what is already recorded.", reasons=reasons)
-    if isinstance(error, DataError):
+    if isinstance(error, sqlite3.DataError | psycopg.DataError | OverflowError):
         return InvalidInput("The database cannot keep this value.", reasons=reasons)
     if code in _TRY_AGAIN or _unreachable(error):
         return Busy("The database is busy or does not answer.", fix="Try again in a moment.", reasons=reasons)
     return error
 
 
-def _unreachable(error: DBAPIError) -> bool:
+def _unreachable(error: BaseException | None) -> bool:
     """Say whether the engine was locked by another process (SQLite) or not there (PostgreSQL)."""
-    name = getattr(error.orig, "sqlite_errorname", None)
+    name = getattr(error, "sqlite_errorname", None)
     if name is not None:
         return str(name).startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
-    return isinstance(error, OperationalError) and getattr(error.orig, "sqlstate", None) is None
+    return isinstance(error, psycopg.OperationalError) and error.sqlstate is None

@@ -19,12 +19,12 @@ from typing import Any, Final, ParamSpec, TypeVar, cast
 import msgspec
 import psycopg
 import structlog
-from sqlalchemy import Connection
 
 from connector.errors import Busy, Conflict, NotFound, PeerFailed, Refusal
 from connector.storage import deliveries
 from connector.storage.deliveries import Delivery, Taken
 from connector.storage.events import DeliveryFailed, Event, decode, name_of
+from connector.storage.links import Link
 from connector.storage.presence import at_work
 from connector.storage.work import CHANNEL, Clock, Database, Work
 
@@ -178,8 +178,8 @@ class Outbox:
         """Be seen at work; what a killed process had in hand is taken up at once when there is no other."""
 
         def free() -> None:
-            with self._database.transaction(relaxed=True) as connection:
-                deliveries.free(connection)
+            with self._database.link(relaxed=True) as link:
+                deliveries.free(link)
 
         with ExitStack() as mark:
             try:
@@ -209,24 +209,22 @@ class Outbox:
         Its commit does not wait for the disk: what a power cut undoes here is delivered again, never lost.
         """
         now = self._now()
-        with self._database.transaction(relaxed=True) as connection:
-            deliveries.delivered(connection, [outcome.delivery for outcome in outcomes if _went_well(outcome)])
+        with self._database.link(relaxed=True) as link:
+            deliveries.delivered(link, [outcome.delivery for outcome in outcomes if _went_well(outcome)])
             for outcome in outcomes:
                 if not _went_well(outcome):
-                    self._settle(connection, outcome, now)
+                    self._settle(link, outcome, now)
             if self._renewed is None or now - self._renewed >= self._lease / 3:
-                deliveries.renew(connection, running, now + self._lease)
+                deliveries.renew(link, running, now + self._lease)
                 self._renewed = now
-            return deliveries.take(
-                connection, now, now + self._lease, room=room, under_way=under_way, share=self._share
-            )
+            return deliveries.take(link, now, now + self._lease, room=room, under_way=under_way, share=self._share)
 
-    def _settle(self, connection: Connection, outcome: Outcome, now: datetime) -> None:
+    def _settle(self, link: Link, outcome: Outcome, now: datetime) -> None:
         row, error = outcome.delivery, outcome.error
         if error is None:
             # A coroutine was broken off and the row is free; a thread cannot be, so its row keeps the lease.
             if inspect.iscoroutinefunction(self._handlers.get(row.subscriber)):
-                deliveries.release(connection, row)
+                deliveries.release(link, row)
             return
         reason = _reason(error)
         pause = retry(row.attempt, error, self._roll())
@@ -240,14 +238,14 @@ class Outbox:
             reason=reason,
         )
         if pause is not None:
-            deliveries.postpone(connection, row, now + pause, reason)
-        elif deliveries.give_up(connection, row, reason) and row.event != name_of(DeliveryFailed):
-            self._announce_failure(connection, row, reason)
+            deliveries.postpone(link, row, now + pause, reason)
+        elif deliveries.give_up(link, row, reason) and row.event != name_of(DeliveryFailed):
+            self._announce_failure(link, row, reason)
 
-    def _announce_failure(self, connection: Connection, row: Delivery, reason: str) -> None:
+    def _announce_failure(self, link: Link, row: Delivery, reason: str) -> None:
         """Tell who wants to know: a negotiation may end because its peer could not be reached."""
         database = self._database
-        work = Work(connection, row.participant, database.subscribers, self._now, database.new_id, writable=True)
+        work = Work(link, row.participant, database.subscribers, self._now, database.new_id, writable=True)
         work.emit(
             DeliveryFailed(
                 subject=row.subject,

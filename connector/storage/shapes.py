@@ -5,19 +5,19 @@ that in a quarter of the time, without lazy loading and without rows that die wi
 hands out are plain records.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import Any, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 from sqlalchemy import (
     JSON,
     ColumnElement,
     Delete,
+    Dialect,
     Insert,
-    Select,
     Table,
-    Update,
     and_,
     bindparam,
     delete,
@@ -33,12 +33,13 @@ from sqlalchemy.sql.selectable import SelectBase
 from sqlmodel import SQLModel
 
 from connector.storage import values
+from connector.storage.statements import Statement, as_read, reader
 
 R = TypeVar("R", bound=SQLModel)
 Key = tuple[Any, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Shape:
     """One table's columns, key and statements. `key` is the primary key without `participant`."""
 
@@ -49,23 +50,31 @@ class Shape:
     key: tuple[str, ...]
 
     def values_of(self, row: SQLModel) -> dict[str, Any]:
-        """Return the columns of `row` as they may be written."""
-        return values.columns({name: getattr(row, name) for name in self.names}, self.json_names)
+        """Return the columns of `row` as they are written: JSON as text."""
+        return self.written({name: getattr(row, name) for name in self.names})
+
+    def written(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """Return columns as they are written; errors as for `values.column`."""
+        return values.columns(fields, self.json_names)
 
     def key_of(self, row: Mapping[str, Any]) -> Key:
         """Return the key within the participant."""
         return tuple(row[name] for name in self.key)
 
-    def frozen(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        """Return a copy that later changes to `row` cannot reach, JSON as text."""
-        return {name: self.frozen_one(name, row[name]) for name in self.names}
-
-    def frozen_one(self, name: str, value: Any) -> Any:
-        """Return one column's value in that form."""
-        return values.to_text(value) if name in self.json_names else value
+    def plain(self, written: Mapping[str, Any]) -> dict[str, Any]:
+        """Return columns as our own values: JSON read."""
+        row = dict(written)
+        for name in self.json_names:
+            if row[name] is not None:
+                row[name] = json.loads(row[name])
+        return row
 
     def restore(self, row: Mapping[str, Any]) -> SQLModel:
-        """Return the record of a row that was read, without validating again what was checked when written."""
+        """Return the record of a row that was read, without validating again what was checked when written.
+
+        Args:
+            row: the columns as our own values, JSON read.
+        """
         record: SQLModel = self.model.__new__(self.model)
         manager_of_class(self.model).setup_instance(record)
         record.__dict__.update(row)
@@ -73,22 +82,16 @@ class Shape:
 
     def parameters(self, participant: str, key: Key) -> dict[str, Any]:
         """Return the parameters of `by_key`, `change` and `remove`."""
-        return {"of_participant": participant, **{f"of_{name}": part for name, part in zip(self.key, key, strict=True)}}
+        return {"of_participant": participant, **dict(zip(self._key_names, key, strict=True))}
+
+    @cached_property
+    def _key_names(self) -> tuple[str, ...]:
+        return tuple(f"of_{name}" for name in self.key)
 
     @cached_property
     def _is_the_row(self) -> ColumnElement[bool]:
         columns = self.table.c
         return and_(*(columns[name] == bindparam(f"of_{name}") for name in ("participant", *self.key)))
-
-    @cached_property
-    def by_key(self) -> Select[Any]:
-        """The row with this key, if it is the participant's."""
-        return select(self.table).where(self._is_the_row)
-
-    @cached_property
-    def by_key_locked(self) -> Select[Any]:
-        """The same, kept from other writers until the transaction ends."""
-        return self.by_key.with_for_update()
 
     @cached_property
     def insert(self) -> Insert:
@@ -100,9 +103,12 @@ class Shape:
         """Delete the row with this key, if it is the participant's."""
         return delete(self.table).where(self._is_the_row)
 
-    def change(self, names: Iterable[str]) -> Update:
-        """Set the columns `names` of the row with this key, if it is the participant's."""
-        return _change(self, tuple(names))
+    def on(self, dialect: Dialect) -> "Prepared":
+        """Return the statements for an engine."""
+        known = _PREPARED.get((self, dialect.name))
+        if known is None:
+            known = _PREPARED[self, dialect.name] = Prepared(self, dialect)
+        return known
 
     def where(self, participant: str, conditions: Sequence[ColumnElement[bool] | bool]) -> ColumnElement[bool]:
         """Return `conditions` narrowed to the participant's rows.
@@ -131,9 +137,51 @@ class Shape:
                 raise ValueError(f"A condition on {self.table.name!r} may only speak of its own columns: {part}.")
 
 
-@cache
-def _change(shape: Shape, names: tuple[str, ...]) -> Update:
-    return update(shape.table).where(shape._is_the_row).values({name: bindparam(name) for name in names})  # noqa: SLF001 - same module
+class Prepared:
+    """One table's statements and conversions on one engine."""
+
+    def __init__(self, shape: Shape, dialect: Dialect) -> None:
+        self._shape = shape
+        self._dialect = dialect
+        self._columns = [as_read(column, dialect) for column in shape.table.columns]
+        self._is_the_row = shape._is_the_row  # noqa: SLF001 - same module
+        self._changes: dict[tuple[str, ...], Statement] = {}
+        self._found: dict[tuple[str, ...], Statement] = {}
+        kinds = {column.name: reader(column.type, dialect) for column in shape.table.columns}
+        self._readers = [(name, convert) for name, convert in kinds.items() if convert is not None]
+        of_key = select(*self._columns).where(self._is_the_row)
+        self.by_key = Statement(of_key, dialect)
+        self.by_key_locked = Statement(of_key.with_for_update(), dialect)
+        self.insert = Statement(shape.insert, dialect, shape.names)
+        self.remove = Statement(shape.remove, dialect)
+
+    def change(self, names: tuple[str, ...]) -> Statement:
+        """Set the columns `names` of the row with this key, if it is the participant's."""
+        known = self._changes.get(names)
+        if known is None:
+            made = update(self._shape.table).where(self._is_the_row).values({name: bindparam(name) for name in names})
+            known = self._changes[names] = Statement(made, self._dialect)
+        return known
+
+    def by(self, names: tuple[str, ...]) -> Statement:
+        """Find the participant's rows whose columns `names` have the given values."""
+        known = self._found.get(names)
+        if known is None:
+            columns = self._shape.table.c
+            equal = and_(*(columns[name] == bindparam(f"of_{name}") for name in ("participant", *names)))
+            known = self._found[names] = Statement(select(*self._columns).where(equal), self._dialect)
+        return known
+
+    def read(self, found: Sequence[Any]) -> dict[str, Any]:
+        """Return a row as it was found: our own values, JSON still as text."""
+        row = dict(zip(self._shape.names, found, strict=True))
+        for name, convert in self._readers:
+            if row[name] is not None:
+                row[name] = convert(row[name])
+        return row
+
+
+_PREPARED: Final[dict[tuple[Shape, str], Prepared]] = {}
 
 
 @cache

@@ -4,21 +4,34 @@
 and nothing when it raises. Inside it only that participant's rows exist.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final, TypeVar, cast
 
-from sqlalchemy import ColumnElement, Connection, CursorResult, Executable, and_, bindparam, delete, func, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    CursorResult,
+    Executable,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+)
 from sqlalchemy import update as update_
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import SQLModel
 
 from connector.errors import Conflict, NotFound
 from connector.storage import values
 from connector.storage.engines import refusal
 from connector.storage.events import Event, EvidenceRecorded, encode, name_of
+from connector.storage.links import ERRORS, Found, Link
 from connector.storage.shapes import Key, Shape, shape_of
+from connector.storage.statements import Statement
 from connector.storage.tables import Agreement, Evidence, LedgerHead, OutboxRow, UsedToken
 
 R = TypeVar("R", bound=SQLModel)
@@ -91,6 +104,22 @@ REVIVE: Final = (
 """Put a row that was given up back into its queue."""
 
 
+RECORD: Final = insert(shape_of(Evidence).table).values(
+    {name: bindparam(name) for name in ("participant", "id", "subject", "kind", "actor", "message_id", "body", "at")}
+)
+"""Write evidence; its place in the chain is given when it is sealed."""
+
+ANNOUNCE: Final = (
+    insert(shape_of(OutboxRow).table)
+    .values({name: bindparam(name) for name in shape_of(OutboxRow).names if name not in {"id", "error"}})
+    .returning(_OUTBOX.id)
+)
+"""Write one event for one subscriber."""
+
+FAULTS: Final = (*ERRORS, UnicodeEncodeError, OverflowError)
+"""What a statement, or the making of its parameters, may raise."""
+
+
 class Work:
     """A unit of work: one transaction that sees and writes only the rows of `participant`.
 
@@ -102,7 +131,7 @@ class Work:
 
     def __init__(
         self,
-        connection: Connection,
+        link: Link,
         participant: str,
         subscribers: Subscribers,
         now: Clock,
@@ -111,7 +140,8 @@ class Work:
         writable: bool,
     ) -> None:
         self.participant = participant
-        self._connection: Connection | None = connection
+        self._link: Link | None = link
+        self._dialect = link.dialect
         self._subscribers = subscribers
         self._now = now
         self._new_id = new_id
@@ -137,7 +167,7 @@ class Work:
         fields = shape.values_of(row)
         if fields["participant"] != self.participant:
             raise ValueError(f"A unit of work of {self.participant} cannot write a row of {fields['participant']}.")
-        self._execute(shape.insert, fields)
+        self._run(shape.on(self._dialect).insert, fields)
         self._track(shape, row, fields)
         return row
 
@@ -158,13 +188,15 @@ class Work:
             return cast("R", self._rows[known])
         if lock and not self._writable:
             raise RuntimeError("A unit that only reads cannot lock.")
-        statement = shape.by_key_locked if lock else shape.by_key
-        found = self._execute(statement, shape.parameters(self.participant, key)).mappings().one_or_none()
-        if found is None:
+        prepared = shape.on(self._dialect)
+        statement = prepared.by_key_locked if lock else prepared.by_key
+        found = self._rows_of(statement, shape.parameters(self.participant, key))
+        if not found:
             return None
         if lock:
             self._locked.add(known)
-        return cast("R", self._keep(shape, dict(found)))
+        written = prepared.read(found[0])
+        return cast("R", self._keep(shape, shape.plain(written), written))
 
     def need(self, model: type[R], *key: Any, lock: bool = False) -> R:
         """Return the participant's row with this key.
@@ -177,6 +209,18 @@ class Work:
             kind = "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in model.__name__).strip()
             raise NotFound(kind, str(key[-1]))
         return row
+
+    def find_by(self, model: type[R], **equal: Any) -> list[R]:
+        """Return the participant's rows in which each of these columns has exactly this value.
+
+        As `select` with such conditions, without the cost of composing them.
+        """
+        shape = self._shape(model)
+        self._write_changes()
+        prepared = shape.on(self._dialect)
+        asked = {f"of_{name}": value for name, value in equal.items()}
+        found = self._rows_of(prepared.by(tuple(equal)), {"of_participant": self.participant, **asked})
+        return [cast("R", self._keep(shape, shape.plain(row), row)) for row in map(prepared.read, found)]
 
     def select(
         self,
@@ -210,7 +254,7 @@ class Work:
         found: list[dict[str, Any]] = [dict(row) for row in rows]
         if lock:
             self._locked.update((model, shape.key_of(row)) for row in found)
-        return [cast("R", self._keep(shape, row)) for row in found]
+        return [cast("R", self._keep(shape, row, shape.written(row))) for row in found]
 
     def count(self, model: type[SQLModel], *conditions: ColumnElement[bool] | bool) -> int:
         """Return how many of the participant's rows `select` would give."""
@@ -230,8 +274,8 @@ class Work:
         shape = self._shape(model, change=model is not OutboxRow)
         self._must_be_writable()
         key = shape.key_of(row.__dict__)
-        gone = self._execute(shape.remove, shape.parameters(self.participant, key))
-        if gone.rowcount != 1 or row.__dict__["participant"] != self.participant:
+        gone = self._run(shape.on(self._dialect).remove, shape.parameters(self.participant, key))
+        if gone != 1 or row.__dict__["participant"] != self.participant:
             raise self._spent(NotFound(model.__name__.lower(), str(key[-1])))
         self._rows.pop((model, key), None)
         self._as_read.pop((model, key), None)
@@ -246,9 +290,8 @@ class Work:
             due: not before this moment; such a row is a timer and holds up no event due earlier.
         """
         self._must_be_writable()
-        rows = self._outbox_rows(event, due)
-        if rows:
-            self._execute(shape_of(OutboxRow).insert, rows)
+        for row in self._outbox_rows(event, due):
+            self._rows_of(ANNOUNCE, row)
             self.announced = True
 
     def record(
@@ -268,7 +311,6 @@ class Work:
             InvalidInput: the body has no canonical JSON form and so could never be sealed.
         """
         self._must_be_writable()
-        shape = shape_of(Evidence)
         fields = {
             "participant": self.participant,
             "id": self._new_id(),
@@ -280,14 +322,14 @@ class Work:
             "at": self._now(),
         }
         values.canonical(fields["body"])
-        self._execute(shape.insert, values.columns(fields, shape.json_names))
+        self._run(RECORD, shape_of(Evidence).written(fields))
         self._recorded = True
         return str(fields["id"])
 
     def has_evidence(self, subject: str, message_id: str) -> bool:
         """Say whether this message about this subject was recorded before."""
         asked = {"of_participant": self.participant, "of_subject": subject, "of_message": message_id}
-        return self._execute(HAS_EVIDENCE, asked).first() is not None
+        return bool(self._rows_of(HAS_EVIDENCE, asked))
 
     # --- hot moves ----------------------------------------------------------------------------------------------
 
@@ -296,7 +338,7 @@ class Work:
         self._must_be_writable()
         self._write_changes()
         asked = {"of_participant": self.participant, "of_id": agreement_id, "limit": limit}
-        spent = self._execute(SPEND_USE, asked).rowcount == 1
+        spent = self._run(SPEND_USE, asked) == 1
         known = (Agreement, (agreement_id,))
         if spent and known in self._rows:
             ours = cast("Agreement", self._rows[known])
@@ -311,18 +353,17 @@ class Work:
         """
         self._must_be_writable()
         fields = {"participant": self.participant, "issuer": issuer, "jti": jti, "expires": expires}
-        statement = USE_TOKEN[self._must_be_open().dialect.name]
-        return self._execute(statement, values.columns(fields, frozenset())).first() is not None
+        return bool(self._rows_of(USE_TOKEN[self._dialect.name], values.columns(fields, frozenset())))
 
     def forget_tokens(self, before: datetime) -> int:
         """Forget the tokens that expired before this moment, and say how many."""
         self._must_be_writable()
-        return self._execute(FORGET_TOKENS, {"of_participant": self.participant, "before": before}).rowcount
+        return self._run(FORGET_TOKENS, {"of_participant": self.participant, "before": before})
 
     def revive(self, row: int) -> bool:
         """Put an outbox row that was given up back into its queue, and say whether there was one."""
         self._must_be_writable()
-        revived = self._execute(REVIVE, {"of_participant": self.participant, "of_id": row}).rowcount == 1
+        revived = self._run(REVIVE, {"of_participant": self.participant, "of_id": row}) == 1
         self.announced = self.announced or revived
         return revived
 
@@ -338,13 +379,13 @@ class Work:
 
     def close(self) -> None:
         """Let go of the transaction: from now on the unit refuses everything."""
-        self._connection = None
+        self._link = None
 
     def _announce_evidence(self) -> None:
         """Ask for sealing, unless an earlier act's request is still waiting and will cover this one too."""
         if not self._recorded or EvidenceRecorded not in self._subscribers:
             return
-        if self._execute(SEALING_WAITS, {"of_participant": self.participant}).first() is None:
+        if not self._rows_of(SEALING_WAITS, {"of_participant": self.participant}):
             self.emit(EvidenceRecorded(subject=self.participant))
 
     def _outbox_rows(self, event: Event, due: datetime | None) -> list[dict[str, Any]]:
@@ -359,25 +400,26 @@ class Work:
             "body": encode(event),
             "due": due or now,
             "attempts": 0,
+            "lease_until": None,
             "state": "waiting",
             "created": now,
         }
-        checked = values.columns(fields, shape_of(OutboxRow).json_names)
+        checked = shape_of(OutboxRow).written(fields)
         return [{**checked, "subscriber": subscriber} for subscriber in subscribers]
 
     @property
     def connection(self) -> Connection:
         """The unit's connection, for the projections in the same database; unlike rows, not narrowed to anybody."""
-        return self._must_be_open()
+        return self._must_be_open().core
 
     # --- inside -------------------------------------------------------------------------------------------------
 
-    def _must_be_open(self) -> Connection:
-        if self._connection is None:
+    def _must_be_open(self) -> Link:
+        if self._link is None:
             raise RuntimeError("This unit of work is over; begin another.")
         if self._refused is not None:
             raise RuntimeError("The database refused something in this unit of work; begin another.")
-        return self._connection
+        return self._link
 
     def _must_be_writable(self) -> None:
         if not self._writable:
@@ -394,23 +436,40 @@ class Work:
         self._refused = error
         return error
 
-    def _execute(self, statement: Executable, parameters: Any = None) -> CursorResult[Any]:
-        connection = self._must_be_open()
+    def _run(self, statement: Statement | Executable, given: Mapping[str, Any]) -> int:
+        """Run a statement and return how many rows it touched."""
+        link = self._must_be_open()
         try:
-            return cast("CursorResult[Any]", connection.execute(statement, parameters))
-        except (SQLAlchemyError, UnicodeEncodeError) as error:
-            meant = self._spent(refusal(error))
-            if meant is error:
-                raise
-            raise meant from error
+            return link.run(statement, given)
+        except FAULTS as error:
+            raise self._meaning_of(error) from error
 
-    def _track(self, shape: Shape, row: SQLModel, fields: Mapping[str, Any]) -> None:
-        known = (type(row), shape.key_of(fields))
+    def _rows_of(self, statement: Statement | Executable, given: Mapping[str, Any]) -> list[Found]:
+        """Run a statement and return its rows."""
+        link = self._must_be_open()
+        try:
+            return link.rows(statement, given)
+        except FAULTS as error:
+            raise self._meaning_of(error) from error
+
+    def _execute(self, statement: Executable) -> CursorResult[Any]:
+        """Run a statement that was composed for this one time."""
+        core = self._must_be_open().core
+        try:
+            return cast("CursorResult[Any]", core.execute(statement))
+        except FAULTS as error:
+            raise self._meaning_of(error) from error
+
+    def _meaning_of(self, error: Exception) -> Exception:
+        return self._spent(refusal(error))
+
+    def _track(self, shape: Shape, row: SQLModel, written: dict[str, Any]) -> None:
+        known = (type(row), shape.key_of(written))
         self._rows[known] = row
         if self._writable:
-            self._as_read[known] = shape.frozen(fields)
+            self._as_read[known] = written
 
-    def _keep(self, shape: Shape, found: dict[str, Any]) -> SQLModel:
+    def _keep(self, shape: Shape, found: dict[str, Any], written: dict[str, Any]) -> SQLModel:
         """Return the one record of a row in this unit, brought up to what was just read."""
         known = (shape.model, shape.key_of(found))
         row = self._rows.get(known)
@@ -420,7 +479,7 @@ class Work:
             raise RuntimeError(f"Lock a row before changing it: {shape.table.name} {known[1]}.")
         else:
             row.__dict__.update(found)
-        self._track(shape, row, found)
+        self._track(shape, row, written)
         return row
 
     def _changes(self, shape: Shape, known: tuple[type[SQLModel], Key]) -> dict[str, Any]:
@@ -430,7 +489,7 @@ class Work:
         return {
             name: now[name]
             for name in shape.names
-            if (values.to_text(now[name]) if name in json_names else now[name]) != before[name]
+            if (_is_other(now[name], before[name]) if name in json_names else now[name] != before[name])
         }
 
     def _write_changes(self) -> None:
@@ -448,8 +507,16 @@ class Work:
         self._shape(model, change=True)
         if not changed.keys().isdisjoint(("participant", *shape.key)):
             raise self._spent(ValueError(f"The key of a row never changes: {shape.table.name} {key}."))
-        changed = values.columns(changed, shape.json_names)
-        done = self._execute(shape.change(changed), {**shape.parameters(self.participant, key), **changed})
-        if done.rowcount != 1:
+        written = shape.written(changed)
+        statement = shape.on(self._dialect).change(tuple(written))
+        if self._run(statement, {**shape.parameters(self.participant, key), **written}) != 1:
             raise self._spent(Conflict(f"The {shape.table.name} {key[-1]!r} was deleted meanwhile."))
-        self._as_read[known].update({name: shape.frozen_one(name, value) for name, value in changed.items()})
+        self._as_read[known].update(written)
+
+
+def _is_other(value: Any, before: str | None) -> bool:
+    """Say whether a JSON column differs from the text it was read from, however that text was spaced."""
+    if value is None or before is None:
+        return value is not before
+    text = values.to_text(value)
+    return text != before and text != values.to_text(json.loads(before))

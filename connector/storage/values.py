@@ -3,16 +3,18 @@
 import json
 from collections.abc import Mapping
 from enum import Enum
-from typing import Any
+from typing import Any, Final
 
 import rfc8785
 
 from connector.errors import InvalidInput
 
+_TEXT: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
 
 def to_text(value: object) -> str:
     """Return `value` as JSON text. The form is for storage; what is signed or sealed goes through `canonical`."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return _TEXT.encode(value)
 
 
 def canonical(value: object) -> bytes:
@@ -28,7 +30,7 @@ def canonical(value: object) -> bytes:
 
 
 def column(name: str, value: Any, *, is_json: bool) -> Any:
-    """Return `value` as it may be written to the column `name`.
+    """Return `value` as it is written to the column `name`: JSON as its text.
 
     Both engines are held to the stricter one's rules: PostgreSQL keeps no NUL in text, neither keeps lone surrogates.
 
@@ -38,14 +40,14 @@ def column(name: str, value: Any, *, is_json: bool) -> Any:
     if isinstance(value, Enum):
         return value.value
     if is_json and value is not None:
-        _check_text(name, _json_text(name, value))
-    elif isinstance(value, str):
+        value = _json_text(name, value)
+    if isinstance(value, str):
         _check_text(name, value)
     return value
 
 
 def columns(values: Mapping[str, Any], json_names: frozenset[str]) -> dict[str, Any]:
-    """Return all `values` as they may be written."""
+    """Return all `values` as they are written."""
     return {name: column(name, value, is_json=name in json_names) for name, value in values.items()}
 
 

@@ -3,14 +3,13 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, Final, cast
+from typing import Any, Final
 
-import psycopg
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import SQLAlchemyError
 
 from connector.storage.engines import Engines, open_engines, refusal
 from connector.storage.events import Event, name_of
+from connector.storage.links import ERRORS, Link
 from connector.storage.unit import Clock, NewId, Subscribers, Work
 
 __all__ = ["CHANNEL", "Clock", "Database", "NewId", "Subscribers", "Work"]
@@ -54,13 +53,13 @@ class Database:
         Raises:
             Busy: the database did not answer in time, or another transaction was in the way: try again.
         """
-        with self.transaction() as connection:
-            work = self._work(connection, participant, writable=True)
+        with self.link() as link:
+            work = self._work(link, participant, writable=True)
             try:
                 yield work
                 work.finish()
                 if work.announced and not self._listeners and not self.engines.is_sqlite:
-                    connection.execute(text(f"NOTIFY {CHANNEL}"))
+                    link.say(f"NOTIFY {CHANNEL}")
             finally:
                 work.close()
         if self._flush is not None:
@@ -71,8 +70,8 @@ class Database:
     @contextmanager
     def read(self, participant: str) -> Iterator[Work]:
         """Open a unit that only reads: one consistent view, which holds up nobody."""
-        with self.transaction(write=False) as connection:
-            work = self._work(connection, participant, writable=False)
+        with self.link(write=False) as link:
+            work = self._work(link, participant, writable=False)
             try:
                 yield work
                 work.finish()
@@ -81,6 +80,12 @@ class Database:
 
     @contextmanager
     def transaction(self, *, write: bool = True, relaxed: bool = False) -> Iterator[Connection]:
+        """Open a bare transaction for statements that are built anew each time; else as `link`."""
+        with self.link(write=write, relaxed=relaxed) as link:
+            yield link.core
+
+    @contextmanager
+    def link(self, *, write: bool = True, relaxed: bool = False) -> Iterator[Link]:
         """Open a bare transaction. For the storage floor only: it is not narrowed to a participant.
 
         Args:
@@ -89,15 +94,23 @@ class Database:
         """
         if getattr(self._here, "busy", False):
             raise RuntimeError("This thread is in a transaction already; end it before beginning another.")
-        engine = self.engines.writer if write else self.engines.reader
+        engines = self.engines
         self._here.busy = True
         try:
-            with self.engines.seat if write else self.engines.reader_seat, _meaning(), engine.begin() as connection:
-                if relaxed and not self.engines.is_sqlite:
-                    connection.execute(text("SET LOCAL synchronous_commit = off"))
-                yield connection
-                if not self.engines.is_sqlite and _has_failed(connection):
-                    raise RuntimeError("A statement failed and was ignored: PostgreSQL would undo everything silently.")
+            with (
+                engines.seat if write else engines.reader_seat,
+                _meaning(),
+                (engines.writers if write else engines.readers).taken() as link,
+            ):
+                link.begin()
+                try:
+                    if relaxed and not engines.is_sqlite:
+                        link.say("SET LOCAL synchronous_commit = off")
+                    yield link
+                    link.commit()
+                except BaseException:
+                    link.rollback()
+                    raise
         finally:
             self._here.busy = False
 
@@ -133,14 +146,8 @@ class Database:
         """Close every connection that is not in use."""
         self.engines.dispose()
 
-    def _work(self, connection: Connection, participant: str, *, writable: bool) -> Work:
-        return Work(connection, participant, self.subscribers, self.now, self.new_id, writable=writable)
-
-
-def _has_failed(connection: Connection) -> bool:
-    """Say whether PostgreSQL would answer our COMMIT with a rollback, as it does after any failed statement."""
-    driver = cast("psycopg.Connection[Any]", connection.connection.driver_connection)
-    return driver.info.transaction_status is psycopg.pq.TransactionStatus.INERROR
+    def _work(self, link: Link, participant: str, *, writable: bool) -> Work:
+        return Work(link, participant, self.subscribers, self.now, self.new_id, writable=writable)
 
 
 @contextmanager
@@ -148,7 +155,7 @@ def _meaning() -> Iterator[Any]:
     """Say what the database's own errors mean, at begin and commit too."""
     try:
         yield
-    except SQLAlchemyError as error:
+    except ERRORS as error:
         meant = refusal(error)
         if meant is error:
             raise

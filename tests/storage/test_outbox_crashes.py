@@ -147,11 +147,11 @@ class Deliveries(RuleBasedStateMachine):
 
     def die_in_turn(self, process: Process, room: int) -> None:
         """Do the whole turn and die before its commit."""
-        transaction = self.database.transaction
+        link = self.database.link
 
         class Dying:
             def __init__(self, **options: bool) -> None:
-                self.inner = transaction(**options)
+                self.inner = link(**options)
 
             def __enter__(self) -> Any:
                 return self.inner.__enter__()
@@ -160,12 +160,12 @@ class Deliveries(RuleBasedStateMachine):
                 self.inner.__exit__(Crash, Crash(), None)
                 raise Crash
 
-        self.database.transaction = Dying  # type: ignore[method-assign,assignment]
+        self.database.link = Dying  # type: ignore[method-assign,assignment]
         try:
             with pytest.raises(Crash):
                 process.outbox._turn(process.outcomes, room, self.under_way(process), tuple(process.in_hand))
         finally:
-            self.database.transaction = transaction  # type: ignore[method-assign]
+            self.database.link = link  # type: ignore[method-assign]
 
     @staticmethod
     def under_way(process: Process) -> Counter[str]:

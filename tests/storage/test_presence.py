@@ -59,9 +59,9 @@ def _leased(database: Database, clock: Clock) -> None:
     """Leave an event that a killed process has in hand for an hour to come."""
     with database.begin(OURS) as work:
         work.emit(Said(subject="a"))
-    with database.transaction() as connection:
+    with database.link() as link:
         hour = clock() + timedelta(hours=1)
-        taken = deliveries.take(connection, clock(), hour, room=1, under_way={}, share=1)
+        taken = deliveries.take(link, clock(), hour, room=1, under_way={}, share=1)
         assert len(taken.deliveries) == 1
 
 

@@ -1,6 +1,7 @@
 """Many threads at once: what must happen exactly once happens exactly once, on both engines."""
 
 import os
+import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +14,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import text
 from sqlalchemy.exc import DataError, IntegrityError, OperationalError, StatementError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from connector.errors import Busy, Conflict, InvalidInput, TooLarge
 from connector.storage import engines
@@ -210,16 +210,18 @@ class _Driver(Exception):  # noqa: N818 - stands for a driver's error
 @pytest.mark.parametrize(
     ("error", "meaning"),
     [
-        (PoolTimeout("full"), Busy),
         (OperationalError("s", {}, _Driver("40P01")), Busy),
         (OperationalError("s", {}, _Driver("40001")), Busy),
         (OperationalError("s", {}, _Driver("57P01")), Busy),
-        (OperationalError("s", {}, _Driver(None)), Busy),
+        (OperationalError("s", {}, psycopg.OperationalError("gone")), Busy),
+        (psycopg.OperationalError("gone"), Busy),
         (OperationalError("s", {}, _Driver(sqlite_errorname="SQLITE_BUSY_SNAPSHOT")), Busy),
         (OperationalError("s", {}, _Driver(sqlite_errorname="SQLITE_IOERR_WRITE")), OperationalError),
         (OperationalError("s", {}, _Driver("42P01")), OperationalError),
         (OperationalError("s", {}, _Driver("54000")), TooLarge),
-        (IntegrityError("s", {}, _Driver("23505")), Conflict),
+        (IntegrityError("s", {}, psycopg.errors.UniqueViolation()), Conflict),
+        (sqlite3.IntegrityError("FOREIGN KEY"), Conflict),
+        (OverflowError("int too large"), InvalidInput),
         (DataError("s", {}, psycopg.DataError("NUL")), InvalidInput),
         (StatementError("m", "s", {}, ValueError("no time zone")), ValueError),
         (ZeroDivisionError(), ZeroDivisionError),
