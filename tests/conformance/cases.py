@@ -124,7 +124,7 @@ def offer_from(dataset: str) -> str:
 
 
 CASES: Final[Sequence[Case]] = (
-    Case("MET:01-01", "", "The version document lists 2025-1, without proof of identity."),
+    Case("MET:01-01", "", "The version document lists 2025-1, with its path and its binding."),
     Case("CAT:01-01", "", "The catalog has the dataset."),
     Case("CAT:01-02", "", "A dataset can be asked for by its id."),
     Case("CAT:01-03", "", "An unknown dataset is answered with a CatalogError."),
