@@ -23,6 +23,7 @@ from litestar.config.compression import CompressionConfig
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
+from litestar.middleware import DefineMiddleware
 from litestar.openapi import OpenAPIConfig
 from litestar.types import ControllerRouterHandler, Scope
 
@@ -67,6 +68,7 @@ from connector.storage.work import Database
 from connector.web import contracts, data, datasets, dsp, linked_data, operations, problems
 from connector.web import search as finding
 from connector.web.auth import principal_of
+from connector.web.bodies import BoundedBodies
 
 SUBSCRIBERS: Final[Mapping[type[Event], tuple[str, ...]]] = {
     DatasetPublished: ("search.project",),
@@ -341,6 +343,7 @@ def web(connector: Connector, *, routes: Sequence[ControllerRouterHandler] = ())
         lifespan=[running],
         openapi_config=OpenAPIConfig(title=f"{settings.name}: connector", version=VERSION, path="/api/schema"),
         compression_config=CompressionConfig(backend="gzip", exclude=[data.PATH, f"{dsp.PATH}/catalog/"]),
+        middleware=[DefineMiddleware(BoundedBodies, messages=dsp.PATH, streamed=datasets.UPLOADS)],
         request_max_body_size=None,
         state=State({"identity": connector.identity, "reading_open": settings.reading.open}),
         logging_config=None,

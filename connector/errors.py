@@ -2,7 +2,8 @@
 
     Refusal
     ├─ InvalidInput      what came in breaks a rule of its format, schema or profile
-    │  └─ TooLarge       it is larger, deeper or slower to read than allowed
+    │  ├─ TooLarge       it is larger, deeper or slower to read than allowed
+    │  └─ TooSlow        it did not come in the time that it may take
     ├─ NotFound          there is no such thing, or it is not the asker's to see
     ├─ IllegalMove       the protocol does not allow this message in this state
     ├─ Conflict          it contradicts what is already recorded
@@ -48,6 +49,10 @@ class InvalidInput(Refusal):
 
 class TooLarge(InvalidInput):
     """What came in is larger, deeper or slower to read than allowed."""
+
+
+class TooSlow(InvalidInput):
+    """What was to come in did not come in the time that it may take."""
 
 
 class NotFound(Refusal):

@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import msgspec
 from litestar import Controller, Request, Response, get, post
@@ -25,6 +25,10 @@ class Key(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which dataset is meant."""
 
     id: str
+
+
+UPLOADS: Final = "/api/drafts"
+"""Where files come in, piece by piece and with a limit of their own."""
 
 
 class DatasetController(Controller):

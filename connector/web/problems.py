@@ -18,6 +18,7 @@ log = structlog.get_logger(__name__)
 STATUS: Final[Mapping[type[errors.Refusal], int]] = {
     NotAcceptable: 406,
     errors.TooLarge: 413,
+    errors.TooSlow: 408,
     errors.InvalidInput: 422,
     errors.NotFound: 404,
     errors.IllegalMove: 409,
@@ -30,6 +31,7 @@ STATUS: Final[Mapping[type[errors.Refusal], int]] = {
 """Own API; the narrower kind first."""
 
 PEER_STATUS: Final[Mapping[type[errors.Refusal], int]] = {
+    errors.TooSlow: 408,
     errors.InvalidInput: 400,
     errors.NotFound: 404,
     errors.IllegalMove: 400,
