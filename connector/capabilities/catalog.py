@@ -114,10 +114,9 @@ class Catalog:
             changed = shelf.renewing(work, _form(self.address))
             entries = {each.id: each for each in self._entries(work, changed)}
             for key in changed:
-                if (entry := entries.get(key)) is None:
+                if key not in entries:
                     shelf.remove(work, key)
-                else:
-                    shelf.put(work, VIEW, entry)
+            shelf.put(work, VIEW, list(entries.values()))
         with self.read(self.participant) as work:
             return not shelf.state(work, _form(self.address)).fresh
 

@@ -5,10 +5,10 @@ step by whoever asks first: `state` says whether there is anything to do, `renew
 do it. Reading one page costs the same however many datasets there are.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import ge, gt, le, lt
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 from sqlalchemy import (
@@ -37,6 +37,7 @@ NOTES: Final = 600
 """Notes of changes that one renewal takes up."""
 
 _CHUNK: Final = 500
+K = TypeVar("K", int, str)
 
 
 class State(NamedTuple):
@@ -77,10 +78,11 @@ class Entry(NamedTuple):
 
 def state(work: Work, form: str) -> State:
     """Return where the participant's shelf stands; nothing that was made for another `form` is fresh."""
-    row = work.connection.execute(_STATE, {"of": work.participant}).first()
+    row = work.link.first(_STATE, {"of": work.participant})
     if row is None:
         return State(0, fresh=False)
-    return State(row.version, fresh=row.form == form and not row.waiting)
+    version, made_for, waiting = row
+    return State(version, fresh=made_for == form and not waiting)
 
 
 def renewing(work: Work, form: str) -> list[str]:
@@ -95,6 +97,7 @@ def renewing(work: Work, form: str) -> list[str]:
         connection.execute(_dialect(connection).insert(heads).on_conflict_do_nothing(), first)
         connection.execute(_TURN, of)
     if connection.execute(_FORM, of).scalar_one() != form:
+        connection.execute(_NOTHING_STALE, of)
         connection.execute(_ALL_STALE, of)
         connection.execute(update(heads).where(heads.c.participant == work.participant).values(form=form))
     notes = connection.execute(_NOTED, of).all()
@@ -103,28 +106,23 @@ def renewing(work: Work, form: str) -> list[str]:
     return list(dict.fromkeys(note.dataset for note in notes))
 
 
-def put(work: Work, view: str, entry: Entry) -> None:
-    """Write a dataset's entry, in place of the one of the same view and id."""
-    connection, names = work.connection, {"of": work.participant, "view": view, "id": entry.id}
-    fields = {
-        "title": entry.title[:HEAD],
-        "issued": _first(entry.values, "dct:issued"),
-        "modified": _first(entry.values, "dct:modified"),
-        "digest": entry.digest,
-        "size": len(entry.entry),
-        "entry": entry.entry,
-    }
-    key = connection.execute(_KEY_OF, names).scalar()
-    if key is None:
-        key = connection.execute(
-            _ADD, {"participant": work.participant, "view": view, "id": entry.id, **fields}
-        ).scalar_one()
-    else:
-        connection.execute(_CHANGE, {"of_key": key, **fields})
-        connection.execute(_FORGET, {"of_key": key})
-    if rows := [
-        _row(key, name, number, value) for name, found in entry.values.items() for number, value in enumerate(found)
-    ]:
+def put(work: Work, view: str, found: Sequence[Entry]) -> None:
+    """Write the entries of datasets, each in place of the one of the same view and id."""
+    connection = work.connection
+    keys: dict[str, int] = {}
+    for chunk in _chunks([each.id for each in found]):
+        named = connection.execute(_KEYS, {"of": work.participant, "view": view, "ids": chunk})
+        keys.update((row.id, row.key) for row in named)
+    known = list(keys.values())
+    for some in _chunks(known):
+        connection.execute(delete(values).where(values.c.key.in_(some)))
+    if changed := [{"of_key": keys[each.id], **_fields(each)} for each in found if each.id in keys]:
+        connection.execute(_CHANGE, changed)
+    new = [each for each in found if each.id not in keys]
+    if new:
+        added = [{"participant": work.participant, "view": view, "id": each.id, **_fields(each)} for each in new]
+        keys.update((row.id, row.key) for row in connection.execute(_ADD, added))
+    if rows := [row for each in found for row in _rows(keys[each.id], each.values)]:
         connection.execute(insert(values), rows)
 
 
@@ -135,8 +133,8 @@ def remove(work: Work, id: str) -> None:  # noqa: A002 - the name the catalog us
 
 def find(work: Work, view: str, id: str) -> tuple[bytes, str] | None:  # noqa: A002 - as above
     """Return the entry of one dataset and its digest, or None."""
-    row = work.connection.execute(_ONE, {"of": work.participant, "view": view, "id": id}).first()
-    return None if row is None else (row.entry, row.digest)
+    row = work.link.first(_ONE, {"of": work.participant, "view": view, "id": id})
+    return None if row is None else (bytes(row[0]), row[1])
 
 
 def page(work: Work, view: str, query: Query, place: Place | None, most: int) -> list[Slot]:
@@ -186,6 +184,7 @@ _TURN: Final = (
     .returning(heads.c.version)
 )
 _dataset: Final = Dataset.__table__.c  # type: ignore[attr-defined]
+_NOTHING_STALE: Final = delete(stale).where(stale.c.participant == bindparam("of"))
 _ALL_STALE: Final = insert(stale).from_select(
     ["participant", "dataset"],
     union(
@@ -204,10 +203,13 @@ _NOTED: Final = (
 _NAMED: Final = and_(entries.c.participant == bindparam("of"), entries.c.id == bindparam("id"))
 _IN_VIEW: Final = and_(_NAMED, entries.c.view == bindparam("view"))
 _ONE: Final = select(entries.c.entry, entries.c.digest).where(_IN_VIEW)
-_KEY_OF: Final = select(entries.c.key).where(_IN_VIEW)
-_ADD: Final = insert(entries).returning(entries.c.key)
+_KEYS: Final = select(entries.c.key, entries.c.id).where(
+    entries.c.participant == bindparam("of"),
+    entries.c.view == bindparam("view"),
+    entries.c.id.in_(bindparam("ids", expanding=True)),
+)
+_ADD: Final = insert(entries).returning(entries.c.key, entries.c.id)
 _CHANGE: Final = update(entries).where(entries.c.key == bindparam("of_key"))
-_FORGET: Final = delete(values).where(values.c.key == bindparam("of_key"))
 _REMOVE: Final = delete(entries).where(_NAMED)
 
 
@@ -215,7 +217,7 @@ def _dialect(connection: Connection) -> Any:
     return sqlite if connection.dialect.name == "sqlite" else postgresql
 
 
-def _chunks(of: Sequence[int]) -> Iterable[Sequence[int]]:
+def _chunks(of: Sequence[K]) -> Iterator[Sequence[K]]:
     return (of[start : start + _CHUNK] for start in range(0, len(of), _CHUNK))
 
 
@@ -223,18 +225,31 @@ def _first(found: Mapping[str, Sequence[Value]], name: str) -> int:
     return min((each.moment for each in found.get(name, ()) if each.moment is not None), default=FAR)
 
 
-def _row(key: int, name: str, number: int, value: Value) -> dict[str, Any]:
-    folded = value.text.casefold()
+def _fields(entry: Entry) -> dict[str, Any]:
     return {
-        "key": key,
-        "property": name,
-        "number": number,
-        "head": value.text[:HEAD],
-        "text": value.text,
-        "folded": None if folded == value.text else folded,
-        "quantity": value.number,
-        "moment": value.moment,
+        "title": entry.title[:HEAD],
+        "issued": _first(entry.values, "dct:issued"),
+        "modified": _first(entry.values, "dct:modified"),
+        "digest": entry.digest,
+        "size": len(entry.entry),
+        "entry": entry.entry,
     }
+
+
+def _rows(key: int, found: Mapping[str, Sequence[Value]]) -> Iterator[dict[str, Any]]:
+    for name, listed in found.items():
+        for number, value in enumerate(listed):
+            folded = value.text.casefold()
+            yield {
+                "key": key,
+                "property": name,
+                "number": number,
+                "head": value.text[:HEAD],
+                "text": value.text,
+                "folded": None if folded == value.text else folded,
+                "quantity": value.number,
+                "moment": value.moment,
+            }
 
 
 # --- what a filter means in SQL ---------------------------------------------------------------------------------------

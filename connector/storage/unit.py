@@ -412,6 +412,11 @@ class Work:
         """The unit's connection, for the projections in the same database; unlike rows, not narrowed to anybody."""
         return self._must_be_open().core
 
+    @property
+    def link(self) -> Link:
+        """The same connection for those of their statements that are constants, and so compiled once."""
+        return self._must_be_open()
+
     # --- inside -------------------------------------------------------------------------------------------------
 
     def _must_be_open(self) -> Link:

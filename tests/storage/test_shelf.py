@@ -133,15 +133,20 @@ QUERIES: Final = st.builds(
 )
 
 
+def entry(key: str, held: Values) -> shelf.Entry:
+    """Return a dataset as it stands on the shelf."""
+    return shelf.Entry(key, held["dct:title"][0].text, key.encode(), key, {**held, "id": (Value(key),)})
+
+
 def fill(database: Database, of: Mapping[str, Values]) -> None:
     """Make the shelf hold exactly these datasets."""
     with database.begin(US) as work:
         every = shelf.page(work, VIEW, Query(), None, 1000)
         for slot in every:
             shelf.remove(work, slot.id)
-        for key, held in of.items():
-            title = held["dct:title"][0].text
-            shelf.put(work, VIEW, shelf.Entry(key, title, key.encode(), key, {**held, "id": (Value(key),)}))
+        shelf.put(work, VIEW, [entry(key, held) for key, held in of.items()])
+        # What is there already, as after a change.
+        shelf.put(work, VIEW, [entry(key, held) for key, held in of.items()][:3])
 
 
 def walked(database: Database, query: Query, size: int, *, back: bool) -> list[str]:
