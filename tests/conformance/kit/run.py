@@ -33,7 +33,7 @@ AFTER: Final = 0.2
 """Seconds that the connector waits before each of its own steps: the kit is not ready for it any sooner."""
 PATIENCE: Final = 10
 """Seconds that the kit waits for one step."""
-WHOLE_RUN: Final = 900.0
+WHOLE_RUN: Final = 600.0
 """Seconds after which a run is given up."""
 START: Final = 60.0
 """Seconds that the connector has to start."""
