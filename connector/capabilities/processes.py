@@ -33,8 +33,17 @@ class Letters(Generic[P]):
     ended: Callable[[str], Event]
     """Makes the event that says that a process was terminated."""
 
-    async def send(self, participant: str, ours: P, path: str, message: messages.Message) -> None:
+    async def send(
+        self, participant: str, ours: P, path: str, message: messages.Message, *, binding: bool = True
+    ) -> None:
         """Tell the peer of one move; a refusal that is final ends the process with the peer's reasons.
+
+        Args:
+            participant: whose process it is.
+            ours: the process.
+            path: where the message goes, under the peer's address.
+            message: what tells of the move.
+            binding: False for what the peer may refuse, and both go on as before.
 
         Raises:
             PeerFailed: the peer cannot be reached now; the same message may be sent again.
@@ -44,6 +53,8 @@ class Letters(Generic[P]):
         except PeerFailed as failure:
             if failure.retryable:
                 raise
+            if not binding:
+                return
             why = reasons(failure.body) or [failure.message]
             self.give_up(participant, ours.pid, why, code_of(failure.body))
             return

@@ -24,7 +24,7 @@ from connector.standards.dsp.negotiation import Role
 from connector.standards.dsp.transfer import Move, State, TransferMessage
 from connector.standards.odrl.decide import judge
 from connector.storage.events import DeliveryFailed, Event
-from connector.storage.tables import Agreement, Asset, Peer, Transfer
+from connector.storage.tables import Agreement, Asset, Evidence, Peer, Transfer
 from connector.storage.work import Work
 
 PULL: Final = "HttpData-PULL"
@@ -40,10 +40,14 @@ class TransferMoved(Event, frozen=True, kw_only=True):
 
 
 class TransferMessageDue(Event, frozen=True, kw_only=True):
-    """We made a move and the peer has to hear of it; `message` is the message's id, the same on every try."""
+    """We made a move and the peer has to hear of it; `message` is the message's id, the same on every try.
+
+    `reply` is the start with which a provider answers a consumer that goes on: no move, and the consumer may refuse it.
+    """
 
     move: Move
     message: str
+    reply: bool = False
 
 
 class TransferStepDue(Event, frozen=True, kw_only=True):
@@ -257,7 +261,8 @@ class Transfers:
             if work.has_evidence(ours.pid, message_id(message)):
                 return ours
             check_pids(ours, message.consumer_pid, message.provider_pid)
-            ours.state = transfer.apply(State(ours.state), move, Role(ours.role).other)
+            if not (move is Move.START and self._resumed(work, ours)):
+                ours.state = transfer.apply(State(ours.state), move, Role(ours.role).other)
             ours.pending, ours.updated = None, self.now()
             if isinstance(message, messages.TransferStartMessage) and message.data_address is not None:
                 self._check_address(address := plain(message.data_address))
@@ -265,6 +270,9 @@ class Transfers:
             if isinstance(message, messages.TransferTerminationMessage | messages.TransferSuspensionMessage):
                 ours.code, ours.reason = message.code, list(message.reason)
             self._heard(work, ours, move, message)
+            if move is Move.START and ours.role == Role.PROVIDER:
+                # The protocol has nothing more to say, but Eclipse EDC goes on only with a new address from a start.
+                self._announce(work, ours, Move.START, self.participant, reply=True)
             return ours
 
     def state_for(self, pid: str, sender: Principal) -> Transfer:
@@ -330,8 +338,10 @@ class Transfers:
             ours = work.need(Transfer, event.subject)
         if unheard(ours, event.move is Move.REQUEST, event.move is Move.TERMINATE):
             return
+        if event.reply and ours.state != State.STARTED:
+            return
         path, message = self._message(ours, event)
-        await self.letters.send(participant, ours, path, message)
+        await self.letters.send(participant, ours, path, message, binding=not event.reply)
         if automation.next_step(ours.script, ours.step, ours.state) is not None:
             with self.begin(participant) as work:  # the next step of a script follows once the peer knows of this one
                 work.emit(TransferMoved(subject=ours.pid, state=State(ours.state)))
@@ -348,11 +358,17 @@ class Transfers:
         work.record(ours.pid, f"transfer.{move}.received", ours.peer, body, message_id(message))
         work.emit(TransferMoved(subject=ours.pid, state=State(ours.state)))
 
-    def _announce(self, work: Work, ours: Transfer, move: Move, by: str) -> None:
+    def _announce(self, work: Work, ours: Transfer, move: Move, by: str, *, reply: bool = False) -> None:
         key = f"urn:uuid:{self.new_id()}"
         body = {"message": key, "state": ours.state, "agreement": ours.agreement, "reason": ours.reason}
         work.record(ours.pid, f"transfer.{move}", by, body)
-        work.emit(TransferMessageDue(subject=ours.pid, move=move, message=key))
+        work.emit(TransferMessageDue(subject=ours.pid, move=move, message=key, reply=reply))
+
+    def _resumed(self, work: Work, ours: Transfer) -> bool:
+        """Tell whether a start may be a provider's reply to us, who went on with what was suspended."""
+        started = col(Evidence.kind) == f"transfer.{Move.START}"
+        running = ours.role == Role.CONSUMER and ours.state == State.STARTED
+        return running and bool(work.select(Evidence, col(Evidence.subject) == ours.pid, started, limit=1))
 
     def _move(self, work: Work, ours: Transfer, move: Move, by: str) -> None:
         """Make our own move, held to the protocol like the peer's."""

@@ -469,6 +469,55 @@ def test_what_was_ended_while_the_peer_was_away_leaves_nothing_open_there(house:
     assert house.outbox(ours.pid) == []
 
 
+# --- going on after a pause -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("answer", [Answer(200), Answer(400), Answer(404)])
+def test_a_consumer_that_goes_on_is_told_where(house: Still, peer: Puppet, answer: Answer) -> None:
+    """Some consumers wait for the address that only a start brings; one that refuses it goes on all the same."""
+    ours = started(house, peer)
+    for move in (Move.SUSPEND, Move.START):
+        peer.heard.clear()
+        house.connector.transfers.receive(ours.pid, said(house, house.transfer(ours.pid), move), peer.principal())
+        peer.script = lambda _: answer
+        house.drain()
+    (heard,) = peer.heard
+    start = messages.decode(heard.body, messages.TransferStartMessage)
+    assert start.data_address is not None
+    assert start.data_address.get("authorization")
+    assert house.transfer(ours.pid).state == "STARTED"
+
+
+def test_nobody_is_told_where_after_the_next_pause(house: Still, peer: Puppet) -> None:
+    """A reply that is late must not take up again what was suspended meanwhile."""
+    ours = started(house, peer)
+    for move in (Move.SUSPEND, Move.START, Move.SUSPEND):
+        house.connector.transfers.receive(ours.pid, said(house, house.transfer(ours.pid), move), peer.principal())
+    peer.heard.clear()
+    house.drain()
+    assert (peer.heard, house.transfer(ours.pid).state) == ([], "SUSPENDED")
+
+
+def test_a_provider_may_reply_to_us_who_go_on_with_a_new_address(house: Still, peer: Puppet) -> None:
+    """It is a start for what runs already: taken from whom we asked to go on, and from nobody else."""
+    ours = taken(house)
+    house.drain()
+    transfers, address = house.connector.transfers, address_of(peer, renewal=False)
+    transfers.receive(ours.pid, said(house, ours, Move.START, data_address=address), peer.principal())
+    with pytest.raises(IllegalMove):
+        transfers.receive(ours.pid, said(house, ours, Move.START, data_address=address), peer.principal())
+    transfers.suspend(ours.pid, "Lunch.", OPERATOR)
+    transfers.start(ours.pid, OPERATOR)
+    house.drain()
+    fresh = messages.EndpointProperty(name="authorization", value="second")
+    new = messages.DataAddress(endpoint_type=HTTP, endpoint=address.endpoint, endpoint_properties=(fresh,))
+    assert (
+        transfers.receive(ours.pid, said(house, ours, Move.START, data_address=new), peer.principal()).state
+        == "STARTED"
+    )
+    assert house.runner.run(transfers.data_access(ours.pid)).get("authorization") == "second"
+
+
 # --- the table of moves, at this door ---------------------------------------------------------------------------------
 
 
@@ -515,11 +564,15 @@ def test_every_message_in_every_state_does_what_the_table_says(
             continue
         expected = transfer.apply(state, move, role.other)
         assert house.connector.transfers.receive(ours.pid, message, peer.principal()).state == expected
-        assert house.kinds(ours.pid) == [f"transfer.{move}.received"]
-        (row,) = house.outbox(ours.pid)
+        # A consumer that goes on is replied to with the address, see `test_a_consumer_that_goes_on_is_told_where`.
+        replied = role is Role.PROVIDER and move is Move.START
+        known = [f"transfer.{move}.received", *["transfer.start"] * replied]
+        assert house.kinds(ours.pid) == known
+        row, *replies = house.outbox(ours.pid)
         assert (row.event, row.body["state"]) == ("TransferMoved", expected)
+        assert [reply.body["reply"] for reply in replies] == [True] * replied
         again = house.connector.transfers.receive(ours.pid, message, peer.principal())
-        assert (again.state, house.kinds(ours.pid)) == (expected, [f"transfer.{move}.received"])
+        assert (again.state, house.kinds(ours.pid)) == (expected, known)
     with pytest.raises(InvalidInput):
         house.connector.transfers.receive(
             placed(role, state).pid, asking(house, peer, contract(house)), peer.principal()
