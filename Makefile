@@ -15,11 +15,13 @@ TESTS ?= tests
 WORKERS ?= 2
 CASES ?=
 RECORD ?=
+STEPS ?=
+N ?=
 demo-flags = $(if $(KEEP),--keep) $(if $(CHAOS),--chaos) $(if $(DB),--db $(DB))
 lock = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet
 
-.PHONY: help setup demo chaos test check tck lint lock docs bench wheel clean
+.PHONY: help setup demo chaos test check tck edc lint lock docs bench wheel clean
 
 help: ## Show what there is to do here
 	@echo "make TARGET   (the first one sets everything up by itself)"
@@ -42,6 +44,9 @@ check: lint test ## Everything that must hold before a change is merged: style, 
 
 tck: setup ## Run the official conformance kit of the Dataspace Protocol; needs Java and Maven (CASES="CN: MET" for a part, RECORD=1 keeps the results)
 	@$(PY) -m tests.conformance.kit.run $(if $(RECORD),--record) $(CASES)
+
+edc: setup ## Deal with a real Eclipse EDC in both roles, a line per step; needs Java and Maven (STEPS="EDC-C: EDC-P:1" for a part, N=300 negotiations in a row, RECORD=1)
+	@$(PY) -m tests.conformance.edc.walk $(if $(RECORD),--record) $(if $(N),--row $(N)) $(STEPS)
 
 lint: setup ## Style, types and import floors only
 	$(BIN)/ruff check .

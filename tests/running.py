@@ -4,7 +4,7 @@ import contextlib
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import httpx2
 import uvicorn
 
 from connector import app, settings
-from connector.capabilities.identity import ROLES
+from connector.capabilities.identity import ROLES, Authenticator
 from connector.client import Space, connect
 
 GERMANY = "http://publications.europa.eu/resource/authority/country/DEU"
@@ -52,8 +52,18 @@ class Running:
 
 
 @contextlib.contextmanager
-def running(folder: Path, participant: str, name: str, database: str = "", **changes: Any) -> Iterator[Running]:
-    """Serve a connector on a free port of this machine until the block ends."""
+def running(
+    folder: Path,
+    participant: str,
+    name: str,
+    database: str = "",
+    authenticators: Sequence[Authenticator] | None = None,
+    **changes: Any,
+) -> Iterator[Running]:
+    """Serve a connector on a free port of this machine until the block ends.
+
+    `authenticators` stand in the place of the installed proofs of identity; `changes` are settings.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
@@ -66,7 +76,7 @@ def running(folder: Path, participant: str, name: str, database: str = "", **cha
             "outbound": {"allow_http": True, "allow_loopback": True},
             "federation": {"crawl_seconds": 0},
         }
-        connector = app.build(settings.check(values | changes, folder, "test"))
+        connector = app.build(settings.check(values | changes, folder, "test"), authenticators=authenticators)
         made = connector.identity.create_key("operator", ROLES)
         config = uvicorn.Config(app.web(connector), log_level="error", access_log=False, timeout_graceful_shutdown=2)
         server = uvicorn.Server(config)

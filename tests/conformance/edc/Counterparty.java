@@ -20,6 +20,10 @@ import com.sun.net.httpserver.HttpServer;
 import org.eclipse.edc.connector.dataplane.spi.Endpoint;
 import org.eclipse.edc.connector.dataplane.spi.iam.DataPlaneAuthorizationService;
 import org.eclipse.edc.connector.dataplane.spi.iam.PublicEndpointGeneratorService;
+import org.eclipse.edc.policy.engine.spi.PolicyContext;
+import org.eclipse.edc.policy.engine.spi.PolicyEngine;
+import org.eclipse.edc.policy.engine.spi.RuleBindingRegistry;
+import org.eclipse.edc.policy.model.Permission;
 import org.eclipse.edc.runtime.metamodel.annotation.Inject;
 import org.eclipse.edc.spi.EdcException;
 import org.eclipse.edc.spi.security.Vault;
@@ -29,10 +33,11 @@ import org.eclipse.edc.web.jetty.JettyService;
 
 /**
  * What EDC's published parts leave to whoever runs them: where pulled data is fetched from, keys for the access tokens,
- * and listening on this machine only.
+ * a condition for policies, and listening on this machine only.
  */
 public final class Counterparty implements ServiceExtension {
     private static final String SOURCE = "https://w3id.org/edc/v0.0.1/ns/baseUrl";
+    private static final String PURPOSE = "http://www.w3.org/ns/odrl/2/purpose";
     private static final List<String> KEPT = List.of("Content-Type", "Content-Range", "Accept-Ranges", "ETag");
 
     @Inject
@@ -43,6 +48,10 @@ public final class Counterparty implements ServiceExtension {
     private DataPlaneAuthorizationService authorization;
     @Inject
     private Vault vault;
+    @Inject
+    private RuleBindingRegistry bindings;
+    @Inject
+    private PolicyEngine policies;
 
     private final HttpClient source = HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
     private final ExecutorService threads = Executors.newCachedThreadPool();
@@ -61,6 +70,9 @@ public final class Counterparty implements ServiceExtension {
         } catch (IOException | JOSEException broken) {
             throw new EdcException(broken);
         }
+        // A condition that nobody has taught it is refused in a policy definition, so it is taught one: anything goes.
+        bindings.bind(PURPOSE, PolicyEngine.ALL_SCOPES);
+        policies.registerFunction(PolicyContext.class, Permission.class, PURPOSE, (is, asked, rule, about) -> true);
         data.createContext("/", this::give);
         data.setExecutor(threads);
         var address = "http://127.0.0.1:%d/".formatted(data.getAddress().getPort());

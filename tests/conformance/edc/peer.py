@@ -27,7 +27,10 @@ OPTIONS: Final = ("-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 """Options of the Java machine for a walk: small, and soon warm. A benchmark takes others."""
 USE: Final = {"action": "use"}
 PORTS: Final = ("default", "control", "management", "protocol")
-PATIENCE: Final = 60.0
+READY: Final = 90.0
+"""Seconds that it has to start."""
+PATIENCE: Final = 20.0
+"""Seconds that one step of a process may take."""
 LOOK: Final = 0.01
 
 
@@ -50,7 +53,7 @@ class Edc:
     def offer(self, asset: str, source: str, *rules: Mapping[str, Any], **properties: Any) -> None:
         """Offer what lies at the address `source`, under these permissions (one for any use when there is none)."""
         self.add(asset, source, **properties)
-        self.allow(asset, [_criterion("id", "=", asset)], *rules)
+        self.allow(asset, [criterion("id", "=", asset)], *rules)
 
     def add(self, asset: str, source: str, **properties: Any) -> None:
         """Make an asset known; it is in no catalog before something allows it."""
@@ -85,9 +88,14 @@ class Edc:
         return str(self.post("/contractnegotiations", wanted)["@id"])
 
     def agreed(self, negotiation: str) -> str:
-        """Return the agreement of a negotiation once it is FINALIZED."""
+        """Return EDC's own id of the agreement of a negotiation once it is FINALIZED; see `shared`."""
         path = f"/contractnegotiations/{negotiation}"
         return str(self.wait(path, "FINALIZED")["contractAgreementId"])
+
+    def shared(self, negotiation: str) -> dict[str, Any]:
+        """Return a negotiation's agreement; its `agreementId` is the id that both sides know it by."""
+        found: dict[str, Any] = self.get(f"/contractnegotiations/{negotiation}/agreement")
+        return found
 
     def transfer(self, peer: "Party", agreement: str, kind: str = PULL) -> str:
         """Begin a transfer and return its id."""
@@ -107,20 +115,24 @@ class Edc:
 
     # --- either ---------------------------------------------------------------------------------------------------
 
-    def wait(self, path: str, state: str) -> dict[str, Any]:
-        """Return a process once it is in `state`."""
+    def wait(self, path: str, *states: str) -> dict[str, Any]:
+        """Return a process once it is in one of `states`."""
         end = time.monotonic() + PATIENCE
-        while (found := self.get(path))["state"] != state:
+        while (found := self.get(path))["state"] not in states:
             over = found["state"] == "TERMINATED" or time.monotonic() > end
             if over:
                 why = found.get("errorDetail", "no reason given")
-                raise Refused(f"{path} is {found['state']}, not {state}: {why}")
+                raise Refused(f"{path} is {found['state']}, not {states[0]}: {why}")
             time.sleep(LOOK)
         return dict(found)
 
     def get(self, path: str) -> Any:
         """Return the answer to a GET of the management API."""
         return _checked(self.http.get(path))
+
+    def delete(self, path: str) -> None:
+        """Take something back."""
+        _checked(self.http.delete(path))
 
     def post(self, path: str, body: Mapping[str, Any]) -> Any:
         """Return the answer to a POST to the management API."""
@@ -179,7 +191,7 @@ def _settings(participant: str, ports: Mapping[str, int], *, tuned: bool) -> dic
 
 def _await_ready(edc: Edc, running: subprocess.Popen[bytes]) -> None:
     """Return when the data plane is known: before that no dataset of its catalog has a distribution."""
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + READY
     while time.monotonic() < end and running.poll() is None:
         with suppress(Refused, httpx2.TransportError):
             if any(plane.get("state") == "AVAILABLE" for plane in edc.get("/dataplanes")):
@@ -211,7 +223,7 @@ def _counterparty(peer: Party) -> dict[str, str]:
     return {"counterPartyId": peer.participant, "counterPartyAddress": peer.address, "protocol": PROTOCOL}
 
 
-def _criterion(left: str, operator: str, right: Any) -> dict[str, Any]:
+def criterion(left: str, operator: str, right: Any) -> dict[str, Any]:
     """Return one condition of a QuerySpec; a property without a namespace is one of EDC's."""
     left = left if "://" in left else NS + left
     return {"@type": "Criterion", "operandLeft": left, "operator": operator, "operandRight": right}
