@@ -94,6 +94,9 @@ SUBSCRIBERS: Final[Mapping[type[Event], tuple[str, ...]]] = {
 LEASE: Final = timedelta(seconds=5)
 """After how long the deliveries of a killed process are taken up again."""
 
+SEALING_RESTS: Final = 0.25
+"""Seconds between two sealings: the next one will do for all that is recorded meanwhile."""
+
 KEY_FILE: Final = "key.json"
 VERSION: Final = metadata.version("greendeal-connector")
 
@@ -238,7 +241,7 @@ def build(
     chores = (identity.purge,)
     health = Health(begin, read, now, me, lambda whose, row: outbox.revive(whose, row), checks, chores)  # noqa: PLW0108 - the outbox comes below
     handlers = _handlers(evidence, federation, health, negotiations, finder, transfers)
-    outbox = Outbox(database, handlers, now, lease=LEASE)
+    outbox = Outbox(database, handlers, now, lease=LEASE, rests={"evidence.seal": SEALING_RESTS})
     about = settings.description or f"Datasets shared by {settings.name}."
     return Connector(
         settings=settings,
@@ -345,7 +348,13 @@ def web(connector: Connector, *, routes: Sequence[ControllerRouterHandler] = ())
         compression_config=CompressionConfig(backend="gzip", exclude=[data.PATH, f"{dsp.PATH}/catalog/"]),
         middleware=[DefineMiddleware(BoundedBodies, messages=dsp.PATH, streamed=datasets.UPLOADS)],
         request_max_body_size=None,
-        state=State({"identity": connector.identity, "reading_open": settings.reading.open}),
+        state=State(
+            {
+                "identity": connector.identity,
+                "catalog": connector.catalog,
+                "reading_open": settings.reading.open,
+            }
+        ),
         logging_config=None,
     )
 

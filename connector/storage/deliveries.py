@@ -21,6 +21,7 @@ from typing import Any, Final
 
 from sqlalchemy import and_, bindparam, delete, exists, func, or_, select, update
 
+from connector.storage.events import Event
 from connector.storage.links import Link
 from connector.storage.shapes import shape_of
 from connector.storage.statements import in_utc, reader
@@ -104,7 +105,7 @@ NEXT_LEASE: Final = select(func.min(_ROW.lease_until)).where(
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One event on its way to one subscriber; `attempt` counts from 1."""
+    """One event on its way to one subscriber; `attempt` counts from 1, `said` is the event where it is at hand."""
 
     id: int
     participant: str
@@ -113,6 +114,7 @@ class Delivery:
     subject: str
     body: dict[str, Any]
     attempt: int
+    said: Event | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,14 +5,11 @@ also by other processes on PostgreSQL, and polling only as a fallback. Handlers 
 """
 
 import asyncio
-import contextvars
 import inspect
 import random
-from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, ParamSpec, TypeVar, cast
 
@@ -23,9 +20,11 @@ import structlog
 from connector.errors import Busy, Conflict, NotFound, PeerFailed, Refusal
 from connector.storage import deliveries
 from connector.storage.deliveries import Delivery, Taken
+from connector.storage.dispatch import Dispatch, Outcome, Pace
 from connector.storage.events import DeliveryFailed, Event, decode, name_of
 from connector.storage.links import Link
 from connector.storage.presence import at_work
+from connector.storage.threads import in_pool
 from connector.storage.work import CHANNEL, Clock, Database, Work
 
 Handler = Callable[[Any, str], None] | Callable[[Any, str], Awaitable[None]]
@@ -83,15 +82,6 @@ def _most_attempts(error: BaseException) -> int:
     return 1 if isinstance(error, Refusal) and not isinstance(error, Conflict) else TRIES
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of a delivery: it went well (`error` is None), was broken off by a stop, or failed."""
-
-    delivery: Delivery
-    error: BaseException | None = None
-    broken_off: bool = False
-
-
 class _Undeliverable(Refusal):
     """The row itself is wrong: no such subscriber, or an event this version cannot read."""
 
@@ -107,6 +97,8 @@ class Outbox:
         lease: after how long a killed process's rows are taken up again.
         poll: seconds between looks when nobody woke us.
         grace: seconds that running deliveries have when we stop.
+        rests: seconds for which a subscriber is left alone after each delivery, because the next one will do for all
+            that comes meanwhile.
         roll: random numbers for the pauses.
     """
 
@@ -120,6 +112,7 @@ class Outbox:
         lease: timedelta = timedelta(seconds=30),
         poll: float = 1.0,
         grace: float = 10.0,
+        rests: Mapping[str, float] | None = None,
         roll: Callable[[], float] = random.random,
     ) -> None:
         deaf = {name for names in database.subscribers.values() for name in names} - set(handlers)
@@ -128,11 +121,9 @@ class Outbox:
         self._database = database
         self._handlers = dict(handlers)
         self._now = now
-        self._concurrency = concurrency
-        self._share = max(1, concurrency // 2)
         self._lease = lease
-        self._poll = poll
-        self._grace = grace
+        share = max(1, concurrency // 2)
+        self._pace = Pace(concurrency=concurrency, share=share, poll=poll, grace=grace, rests=dict(rests or {}))
         self._roll = roll
         self._renewed: datetime | None = None
 
@@ -145,7 +136,7 @@ class Outbox:
         outcomes: list[Outcome] = []
         with ThreadPoolExecutor(1, "outbox") as hands:
             while True:
-                taken = await _in(hands, self._turn, outcomes, 1, {}, ())
+                taken = await in_pool(hands, self._turn, outcomes, 1, {}, ())
                 if not taken.deliveries:
                     return went_well
                 outcomes = [await self._deliver(row, hands) for row in taken.deliveries]
@@ -153,20 +144,14 @@ class Outbox:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Deliver until `stop` is set; then give running deliveries their grace and hand back the rest."""
-        loop = asyncio.get_running_loop()
-        woken = asyncio.Event()
-
-        def wake() -> None:
-            with suppress(RuntimeError):  # the loop may be closing while another thread commits
-                loop.call_soon_threadsafe(woken.set)
-
-        unlisten = self._database.listen(wake)
-        helpers = [asyncio.create_task(_relay(stop, woken))]
+        dispatch = Dispatch(self._deliver, self._turn, self._now, lambda: self._now() + self._lease, self._pace)
+        unlisten = self._database.listen(dispatch.wake, dispatch.handover)
+        helpers = [asyncio.create_task(_relay(stop, dispatch))]
         if not self._database.engines.is_sqlite:
-            helpers.append(asyncio.create_task(self._hear_others(woken)))
+            helpers.append(asyncio.create_task(self._hear_others(dispatch.wake)))
         try:
             async with self._at_work():
-                await _Run(self, stop, woken).deliver()
+                await dispatch.run()
         finally:
             unlisten()
             for helper in helpers:
@@ -210,20 +195,20 @@ class Outbox:
         """
         now = self._now()
         with self._database.link(relaxed=True) as link:
-            deliveries.delivered(link, [outcome.delivery for outcome in outcomes if _went_well(outcome)])
+            deliveries.delivered(link, [outcome.delivery for outcome in outcomes if outcome.went_well])
             for outcome in outcomes:
-                if not _went_well(outcome):
+                if not outcome.went_well:
                     self._settle(link, outcome, now)
             if self._renewed is None or now - self._renewed >= self._lease / 3:
                 deliveries.renew(link, running, now + self._lease)
                 self._renewed = now
-            return deliveries.take(link, now, now + self._lease, room=room, under_way=under_way, share=self._share)
+            return deliveries.take(link, now, now + self._lease, room=room, under_way=under_way, share=self._pace.share)
 
     def _settle(self, link: Link, outcome: Outcome, now: datetime) -> None:
         row, error = outcome.delivery, outcome.error
         if error is None:
             # A coroutine was broken off and the row is free; a thread cannot be, so its row keeps the lease.
-            if inspect.iscoroutinefunction(self._handlers.get(row.subscriber)):
+            if not outcome.begun or inspect.iscoroutinefunction(self._handlers.get(row.subscriber)):
                 deliveries.release(link, row)
             return
         reason = _reason(error)
@@ -266,7 +251,7 @@ class Outbox:
             if inspect.iscoroutinefunction(handler):
                 await handler(event, row.participant)
             else:
-                await _in(hands, cast("Callable[[Event, str], None]", handler), event, row.participant)
+                await in_pool(hands, cast("Callable[[Event, str], None]", handler), event, row.participant)
         except asyncio.CancelledError:
             return Outcome(row, broken_off=True)
         except Exception as error:  # noqa: BLE001 - whatever a handler raises is this row's fate, not the loop's
@@ -280,107 +265,29 @@ class Outbox:
         return handler
 
     def _read(self, row: Delivery) -> Event:
+        if row.said is not None:
+            return row.said
         try:
             return decode(row.event, row.body, self._database.events)
         except (LookupError, msgspec.ValidationError) as error:
             raise _Undeliverable(f"This version cannot read the event {row.event!r}: {error}") from error
 
-    async def _hear_others(self, woken: asyncio.Event) -> None:
+    async def _hear_others(self, wake: Callable[[], None]) -> None:
         """Wake when another process commits; a lost connection is replaced, and polling bridges the gap."""
         address = self._database.engines.url.set(drivername="postgresql").render_as_string(hide_password=False)
         while True:
             with suppress(psycopg.Error):
                 async with await psycopg.AsyncConnection.connect(address, autocommit=True) as connection:
                     await connection.execute(f"LISTEN {CHANNEL}")
-                    woken.set()  # what was committed before we listened
+                    wake()  # what was committed before we listened
                     async for _ in connection.notifies():
-                        woken.set()
-            await asyncio.sleep(self._poll)
+                        wake()
+            await asyncio.sleep(self._pace.poll)
 
 
-class _Run:
-    """One run of the loop: what is under way and what is to be settled."""
-
-    def __init__(self, outbox: Outbox, stop: asyncio.Event, woken: asyncio.Event) -> None:
-        self._outbox = outbox
-        self._stop = stop
-        self._woken = woken
-        self._running: dict[asyncio.Task[Outcome], Delivery] = {}
-        self._outcomes: list[Outcome] = []
-        # Handlers have threads of their own: the default pool is small and shared with everything else.
-        self._hands = ThreadPoolExecutor(outbox._concurrency, "outbox-handler")  # noqa: SLF001 - one class in two
-        self._books = ThreadPoolExecutor(1, "outbox-books")
-
-    async def deliver(self) -> None:
-        try:
-            while not self._stop.is_set():
-                self._woken.clear()
-                taken = await self._turn(self._outbox._concurrency - len(self._running))  # noqa: SLF001
-                for row in taken.deliveries:
-                    self._start(row)
-                if not (taken.more and taken.deliveries):
-                    await self._pause(taken.next)
-        finally:
-            await self._wind_down()
-
-    def _start(self, row: Delivery) -> None:
-        task = asyncio.create_task(self._outbox._deliver(row, self._hands))  # noqa: SLF001
-        self._running[task] = row
-        task.add_done_callback(self._finish)
-
-    def _finish(self, task: asyncio.Task[Outcome]) -> None:
-        row = self._running.pop(task)
-        self._outcomes.append(Outcome(row, broken_off=True) if task.cancelled() else task.result())
-        self._woken.set()
-
-    async def _turn(self, room: int) -> Taken:
-        """Do one turn; when the database is away, keep what is to be settled and look again later."""
-        outcomes, self._outcomes = self._outcomes, []
-        running = tuple(self._running.values())
-        under_way = Counter(row.subscriber for row in running)
-        try:
-            return await _in(self._books, self._outbox._turn, outcomes, room, under_way, running)  # noqa: SLF001
-        except Exception:  # noqa: BLE001 - whatever is wrong with the database now, deliveries go on when it is back
-            _log.exception("outbox.turn_failed")
-            self._outcomes = outcomes + self._outcomes
-            self._woken.clear()
-            return Taken((), more=False, next=None)
-
-    async def _pause(self, until: datetime | None) -> None:
-        """Wait to be woken, for the next row to become due, or for the fallback."""
-        pause = self._outbox._poll  # noqa: SLF001
-        if until is not None:
-            pause = min(pause, max((until - self._outbox._now()).total_seconds(), 0.001))  # noqa: SLF001
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._woken.wait(), pause)
-
-    async def _wind_down(self) -> None:
-        """Wait for running deliveries, break off what takes too long, and settle everything."""
-        if self._running:
-            await asyncio.wait(self._running, timeout=self._outbox._grace)  # noqa: SLF001
-        for task in tuple(self._running):
-            task.cancel()
-        if self._running:
-            await asyncio.wait(tuple(self._running))
-        await asyncio.sleep(0)  # the tasks' callbacks note their outcomes
-        await self._turn(0)
-        self._hands.shutdown(wait=False)
-        self._books.shutdown()
-
-
-async def _relay(stop: asyncio.Event, woken: asyncio.Event) -> None:
+async def _relay(stop: asyncio.Event, dispatch: Dispatch) -> None:
     await stop.wait()
-    woken.set()
-
-
-async def _in(pool: ThreadPoolExecutor, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Call `function` in the pool with the caller's context, as `asyncio.to_thread` does."""
-    context = contextvars.copy_context()
-    return await asyncio.get_running_loop().run_in_executor(pool, lambda: context.run(function, *args, **kwargs))
-
-
-def _went_well(outcome: Outcome) -> bool:
-    return outcome.error is None and not outcome.broken_off
+    dispatch.stop()
 
 
 def _reason(error: BaseException) -> str:

@@ -14,25 +14,31 @@ from sqlalchemy import (
     Connection,
     CursorResult,
     Executable,
-    and_,
-    bindparam,
-    delete,
     func,
-    insert,
     select,
 )
-from sqlalchemy import update as update_
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import SQLModel
 
 from connector.errors import Conflict, NotFound
 from connector.storage import values
+from connector.storage.deliveries import Delivery
 from connector.storage.engines import refusal
 from connector.storage.events import Event, EvidenceRecorded, encode, name_of
+from connector.storage.handover import Handover
 from connector.storage.links import ERRORS, Found, Link
 from connector.storage.shapes import Key, Shape, shape_of
 from connector.storage.statements import Statement
-from connector.storage.tables import Agreement, Evidence, LedgerHead, OutboxRow, UsedToken
+from connector.storage.tables import Agreement, Evidence, LedgerHead, OutboxRow
+from connector.storage.unit_statements import (
+    ANNOUNCE,
+    FORGET_TOKENS,
+    HAS_EVIDENCE,
+    RECORD,
+    REVIVE,
+    SEALING_WAITS,
+    SPEND_USE,
+    USE_TOKEN,
+)
 
 R = TypeVar("R", bound=SQLModel)
 Clock = Callable[[], datetime]
@@ -41,80 +47,6 @@ Subscribers = Mapping[type[Event], tuple[str, ...]]
 
 _APPEND_ONLY: Final = (Evidence, LedgerHead, OutboxRow)
 """Written by `record`, `emit` and their keepers only; a failed outbox row may be deleted, that is: dismissed."""
-
-_AGREEMENTS: Final = shape_of(Agreement).table.c
-_EVIDENCE: Final = shape_of(Evidence).table.c
-_OUTBOX: Final = shape_of(OutboxRow).table.c
-_TOKENS: Final = shape_of(UsedToken).table.c
-
-SPEND_USE: Final = (
-    update_(shape_of(Agreement).table)
-    .where(
-        and_(
-            _AGREEMENTS.participant == bindparam("of_participant"),
-            _AGREEMENTS.id == bindparam("of_id"),
-            _AGREEMENTS.state == "active",
-            _AGREEMENTS.uses < bindparam("limit"),
-        )
-    )
-    .values(uses=_AGREEMENTS.uses + 1)
-)
-"""Count one use of an active agreement if the limit leaves one: the check and the count are one statement."""
-
-USE_TOKEN: Final = {
-    "sqlite": sqlite.insert(shape_of(UsedToken).table).on_conflict_do_nothing().returning(_TOKENS.jti),
-    "postgresql": postgresql.insert(shape_of(UsedToken).table).on_conflict_do_nothing().returning(_TOKENS.jti),
-}
-"""Remember a token unless it is known; of racing transactions exactly one inserts."""
-
-FORGET_TOKENS: Final = delete(shape_of(UsedToken).table).where(
-    _TOKENS.participant == bindparam("of_participant"), _TOKENS.expires < bindparam("before")
-)
-"""Forget tokens that would be refused as expired anyway."""
-
-HAS_EVIDENCE: Final = select(_EVIDENCE.seq).where(
-    _EVIDENCE.participant == bindparam("of_participant"),
-    _EVIDENCE.subject == bindparam("of_subject"),
-    _EVIDENCE.message_id == bindparam("of_message"),
-)
-"""The evidence of one message about one subject: at most one row."""
-
-SEALING_WAITS: Final = (
-    select(_OUTBOX.id)
-    .where(
-        _OUTBOX.participant == bindparam("of_participant"),
-        _OUTBOX.subject == bindparam("of_participant"),
-        _OUTBOX.event == name_of(EvidenceRecorded),
-        _OUTBOX.state == "waiting",
-        _OUTBOX.lease_until.is_(None),
-    )
-    .limit(1)
-    .with_for_update(skip_locked=True)
-)
-"""An announcement of evidence that nobody has taken up yet, held so that nobody does before we commit."""
-
-
-REVIVE: Final = (
-    update_(shape_of(OutboxRow).table)
-    .where(
-        _OUTBOX.participant == bindparam("of_participant"), _OUTBOX.id == bindparam("of_id"), _OUTBOX.state == "failed"
-    )
-    .values(state="waiting", attempts=0, lease_until=None, error=None)
-)
-"""Put a row that was given up back into its queue."""
-
-
-RECORD: Final = insert(shape_of(Evidence).table).values(
-    {name: bindparam(name) for name in ("participant", "id", "subject", "kind", "actor", "message_id", "body", "at")}
-)
-"""Write evidence; its place in the chain is given when it is sealed."""
-
-ANNOUNCE: Final = (
-    insert(shape_of(OutboxRow).table)
-    .values({name: bindparam(name) for name in shape_of(OutboxRow).names if name not in {"id", "error"}})
-    .returning(_OUTBOX.id)
-)
-"""Write one event for one subscriber."""
 
 FAULTS: Final = (*ERRORS, UnicodeEncodeError, OverflowError)
 """What a statement, or the making of its parameters, may raise."""
@@ -138,6 +70,7 @@ class Work:
         new_id: NewId,
         *,
         writable: bool,
+        handover: Handover | None = None,
     ) -> None:
         self.participant = participant
         self._link: Link | None = link
@@ -151,7 +84,11 @@ class Work:
         self._locked: set[tuple[type[SQLModel], Key]] = set()
         self._refused: Exception | None = None
         self._recorded = False
+        self._ours: set[object] = set()
+        """Last parts of the keys of rows that are kept from others: events about them are announced in order."""
+        self.handover = handover
         self.announced = False
+        self.handed: list[Delivery] = []
 
     # --- rows ---------------------------------------------------------------------------------------------------
 
@@ -169,6 +106,7 @@ class Work:
             raise ValueError(f"A unit of work of {self.participant} cannot write a row of {fields['participant']}.")
         self._run(shape.on(self._dialect).insert, fields)
         self._track(shape, row, fields)
+        self._ours.add(shape.key_of(fields)[-1])
         return row
 
     def find(self, model: type[R], *key: Any, lock: bool = False) -> R | None:
@@ -195,6 +133,7 @@ class Work:
             return None
         if lock:
             self._locked.add(known)
+            self._ours.add(key[-1])
         written = prepared.read(found[0])
         return cast("R", self._keep(shape, shape.plain(written), written))
 
@@ -291,8 +230,13 @@ class Work:
         """
         self._must_be_writable()
         for row in self._outbox_rows(event, due):
-            self._rows_of(ANNOUNCE, row)
-            self.announced = True
+            if due is None and self.handover is not None and self._may_hand_over(self.handover, row):
+                key = self._announced(row | {"attempts": 1, "lease_until": self.handover.until()})
+                whom = (self.participant, row["subscriber"], row["event"], event.subject)
+                self.handed.append(Delivery(key, *whom, body=encode(event), attempt=1, said=event))
+            else:
+                self._announced(row)
+                self.announced = True
 
     def record(
         self, subject: str, kind: str, actor: str, body: Mapping[str, Any], message_id: str | None = None
@@ -387,6 +331,20 @@ class Work:
             return
         if not self._rows_of(SEALING_WAITS, {"of_participant": self.participant}):
             self.emit(EvidenceRecorded(subject=self.participant))
+
+    def _announced(self, row: Mapping[str, Any]) -> int:
+        return int(self._rows_of(ANNOUNCE, row)[0][0])
+
+    def _may_hand_over(self, handover: Handover, row: Mapping[str, Any]) -> bool:
+        """Say whether a row may be delivered as soon as we commit, before any look at the table."""
+        link = self._must_be_open()
+        if not link.is_sqlite and row["subject"] not in self._ours:
+            return False  # somebody may be writing into the same queue at this moment
+        queue = {name: row[name] for name in ("participant", "subject", "subscriber", "due")}
+        try:
+            return handover.may_take(link, queue)
+        except FAULTS as error:
+            raise self._meaning_of(error) from error
 
     def _outbox_rows(self, event: Event, due: datetime | None) -> list[dict[str, Any]]:
         subscribers = self._subscribers.get(type(event), ())

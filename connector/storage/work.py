@@ -9,6 +9,7 @@ from sqlalchemy import Connection, text
 
 from connector.storage.engines import Engines, open_engines, refusal
 from connector.storage.events import Event, name_of
+from connector.storage.handover import Handover
 from connector.storage.links import ERRORS, Link
 from connector.storage.unit import Clock, NewId, Subscribers, Work
 
@@ -36,6 +37,7 @@ class Database:
         self.new_id = new_id
         self._flush = self.engines.flush if flush else None
         self._listeners: list[Callable[[], None]] = []
+        self._handover: Handover | None = None
         self._here = threading.local()
         names = [name_of(kind) for kind in self.subscribers]
         if len(set(names)) != len(names):
@@ -64,6 +66,8 @@ class Database:
                 work.close()
         if self._flush is not None:
             self._flush()
+        if work.handed and work.handover is not None:
+            work.handover.give(work.handed)
         if work.announced:
             self.wake()
 
@@ -123,17 +127,24 @@ class Database:
                 connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('greendeal_schema'))"))
             upgrade(connection)
 
-    def listen(self, woken: Callable[[], None]) -> Callable[[], None]:
+    def listen(self, woken: Callable[[], None], handover: Handover | None = None) -> Callable[[], None]:
         """Call `woken`, from whatever thread commits, after each commit that announced something.
+
+        Args:
+            woken: has a look at the outbox.
+            handover: takes what may be delivered at once, so that it is not announced; of one listener at a time.
 
         Returns:
             A function that ends it.
         """
         self._listeners.append(woken)
+        self._handover = handover or self._handover
 
         def stop() -> None:
             with suppress(ValueError):
                 self._listeners.remove(woken)
+            if self._handover is handover:
+                self._handover = None
 
         return stop
 
@@ -147,7 +158,8 @@ class Database:
         self.engines.dispose()
 
     def _work(self, link: Link, participant: str, *, writable: bool) -> Work:
-        return Work(link, participant, self.subscribers, self.now, self.new_id, writable=writable)
+        about = (self.subscribers, self.now, self.new_id)
+        return Work(link, participant, *about, writable=writable, handover=self._handover if writable else None)
 
 
 @contextmanager

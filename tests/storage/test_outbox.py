@@ -13,8 +13,9 @@ from sqlalchemy import text
 from sqlmodel import col
 
 from connector.errors import Busy, Conflict, Denied, IllegalMove, InvalidInput, NotFound, PeerFailed
+from connector.storage.dispatch import Outcome
 from connector.storage.events import DeliveryFailed, Event, EvidenceRecorded, decode, encode
-from connector.storage.outbox import LONGEST_PAUSE, PATIENCE, QUICK_TRIES, Handler, Outbox, Outcome, retry
+from connector.storage.outbox import LONGEST_PAUSE, PATIENCE, QUICK_TRIES, Handler, Outbox, retry
 from connector.storage.tables import OutboxRow, Peer
 from connector.storage.work import Database
 from tests.fixtures import Clock, NewDatabase

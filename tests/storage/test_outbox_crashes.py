@@ -25,8 +25,9 @@ from hypothesis.stateful import (
 
 from connector.errors import Denied, PeerFailed
 from connector.storage.deliveries import Delivery
+from connector.storage.dispatch import Outcome
 from connector.storage.events import Event
-from connector.storage.outbox import Outbox, Outcome
+from connector.storage.outbox import Outbox
 from connector.storage.shapes import shape_of
 from connector.storage.tables import OutboxRow
 from connector.storage.work import Database

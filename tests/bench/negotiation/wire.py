@@ -12,6 +12,8 @@ import httptools
 
 Answer = tuple[int, bytes]
 """Status and body."""
+KEPT = 2.0
+"""Seconds after which an idle connection is not trusted any more: servers close theirs after five and more."""
 Serve = Callable[[str, bytes], Answer]
 """Answers a POST by its path and body, at once."""
 
@@ -22,7 +24,7 @@ class Caller:
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
         self._host, self._port = str(parts.hostname), parts.port or 80
-        self._base, self._idle = parts.path, list["_Call"]()
+        self._base, self._idle = parts.path, list[tuple["_Call", float]]()
 
     async def post(self, path: str, body: bytes, authorization: str) -> Answer:
         """Send a message and return the answer; a connection that the other side closed meanwhile is replaced."""
@@ -30,15 +32,16 @@ class Caller:
             f"POST {self._base}{path} HTTP/1.1\r\nHost: {self._host}:{self._port}\r\nAuthorization: {authorization}\r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         )
+        now = asyncio.get_running_loop().time()
         while self._idle:
-            call = self._idle.pop()
-            if not call.closed:
+            call, since = self._idle.pop()
+            if not call.closed and now - since < KEPT:
                 break
         else:
             _, call = await asyncio.get_running_loop().create_connection(_Call, self._host, self._port)
         answer = await call.send(head.encode() + body)
         if not call.closed:
-            self._idle.append(call)
+            self._idle.append((call, asyncio.get_running_loop().time()))
         return answer
 
 
