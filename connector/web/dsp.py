@@ -19,8 +19,8 @@ from connector.errors import Refusal
 from connector.standards.dsp import messages
 from connector.standards.dsp.versions import version_document
 from connector.storage.tables import Negotiation, Transfer
+from connector.web import catalog
 from connector.web.auth import peer_only
-from connector.web.catalog import CatalogController
 from connector.web.given import Given
 from connector.web.problems import JSON, refused_to_peer
 
@@ -183,9 +183,13 @@ def _refused_at_the_door(request: Request[Any, Any, Any], refusal: Refusal) -> R
     return refused_to_peer(families.get(segment, "catalog"), refusal, b"")
 
 
+_processes = Router(
+    path="/",
+    route_handlers=[NegotiationController, TransferController],
+    guards=[peer_only],
+)
 router = Router(
     path=PATH,
-    route_handlers=[CatalogController, NegotiationController, TransferController],
-    guards=[peer_only],
+    route_handlers=[catalog.serve, catalog.dataset, _processes],
     exception_handlers={Refusal: _refused_at_the_door},
 )
