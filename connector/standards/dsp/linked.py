@@ -46,6 +46,14 @@ _TEXTS: Final = frozenset(
         "accessService",
     ]
 )
+# Properties whose values are IRIs, and whose names those are where a sender writes them as bare words.
+_IRIS: Final = {
+    **{NAMESPACE + name: "" for name in ("providerPid", "consumerPid", "agreementId", "endpointType", "participantId")},
+    **{NAMESPACE + name: NAMESPACE for name in ("eventType", "state")},
+    **{rdf.full(f"odrl:{name}"): "" for name in ("target", "assigner", "assignee", "leftOperand")},
+    **{rdf.full(f"odrl:{name}"): rdf.PREFIXES["odrl"] for name in ("action", "operator")},
+    rdf.full("dct:format"): "",
+}
 _XSD: Final = {bool: "xsd:boolean", int: "xsd:integer", float: "xsd:double"}
 
 
@@ -91,7 +99,7 @@ def plain(document: Any, names: Collection[str]) -> Any:
         raise
     if len(nodes) != 1 or not {_iri(name) for name in names} & set(nodes[0].get("@type", ())):
         return document
-    return {"@context": [CONTEXT], **_mended(_compacted(nodes)), **_filter(document)}
+    return {"@context": [CONTEXT], **_mended(_compacted(_with_iris(nodes))), **_filter(document)}
 
 
 def _filter(document: Any) -> dict[str, Any]:
@@ -144,6 +152,24 @@ def _with_known_contexts(document: Any) -> Any:
     known = rdf.contexts()
     kept = [entry for entry in contexts if not isinstance(entry, str) or entry in known]
     return {**document, "@context": kept}
+
+
+def _with_iris(value: Any, vocabulary: str | None = None) -> Any:
+    """Return expanded JSON-LD with IRIs where a sender without the protocol's context wrote plain text.
+
+    Args:
+        value: what was expanded.
+        vocabulary: of the property whose value it is, where that has to be an IRI.
+    """
+    if isinstance(value, list):
+        return [_with_iris(each, vocabulary) for each in value]
+    if not isinstance(value, dict):
+        return value
+    if vocabulary is not None and isinstance(text := value.get("@value"), str):
+        prefix, colon, rest = text.partition(":")
+        full = rdf.PREFIXES[prefix] + rest if colon and prefix in rdf.PREFIXES else text
+        return {"@id": full if colon else vocabulary + full}
+    return {key: _with_iris(each, _IRIS.get(key)) for key, each in value.items()}
 
 
 def _compacted(nodes: list[dict[str, Any]]) -> dict[str, Any]:
