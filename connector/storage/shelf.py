@@ -18,7 +18,6 @@ from sqlalchemy import (
     bindparam,
     delete,
     exists,
-    false,
     func,
     insert,
     or_,
@@ -268,31 +267,38 @@ def _condition(connection: Connection, criterion: Criterion) -> ColumnElement[bo
     """Return the condition on `shelf_entry` that a criterion stands for; see the rules in `query`."""
     if criterion.operator == "!=":
         return ~_condition(connection, Criterion(criterion.operand, "=", criterion.right))
-    rights = criterion.right if isinstance(criterion.right, tuple) else (criterion.right,)
-    fitting = [_fits(connection, criterion.operator, right) for right in rights]
-    found = select(values.c.key).where(values.c.property == criterion.operand, or_(false(), *fitting))
+    right = criterion.right
     if criterion.operator in {"=", "in"}:
-        return entries.c.key.in_(found)
+        equal = _equal(right if isinstance(right, tuple) else (right,))
+        return entries.c.key.in_(select(values.c.key).where(values.c.property == criterion.operand, equal))
+    assert not isinstance(right, tuple)  # noqa: S101 - `in` alone has several
+    fits = _fits(connection, criterion.operator, right)
+    found = select(values.c.key).where(values.c.property == criterion.operand, fits)
     return found.where(values.c.key == entries.c.key).exists()
 
 
 def _fits(connection: Connection, operator: Operator, right: Operand) -> ColumnElement[bool]:
-    """Return the condition on one value."""
+    """Return the condition on one value that it is like this, or before or behind it."""
     of = values.c
     if operator in _ORDERS:
         at = right if isinstance(right, float) else moment(right)
         column = of.quantity if isinstance(right, float) else of.text if at is None else of.moment
         return _ORDERS[operator](column, right if at is None else at)
-    if isinstance(right, float):
-        return of.quantity == right
+    right = str(right)  # what is like something is a text
     if operator == "contains":
         find = func.instr if connection.dialect.name == "sqlite" else func.strpos
         return find(of.text, right) > 0
     if operator == "like":
         return _like(connection, of.text, right)
-    if operator == "ilike":
-        return _like(connection, func.coalesce(of.folded, of.text), right.casefold())
-    return and_(of.head == right[:HEAD], of.text == right)
+    return _like(connection, func.coalesce(of.folded, of.text), right.casefold())
+
+
+def _equal(rights: Sequence[Operand]) -> ColumnElement[bool]:
+    """Return the condition on one value that it is one of these; heads are what is indexed, texts decide."""
+    texts = [right for right in rights if isinstance(right, str)]
+    numbers = [right for right in rights if isinstance(right, float)]
+    heads_of = list(dict.fromkeys(text[:HEAD] for text in texts))
+    return or_(and_(values.c.head.in_(heads_of), values.c.text.in_(texts)), values.c.quantity.in_(numbers))
 
 
 def _like(connection: Connection, column: ColumnElement[Any], like: str) -> ColumnElement[bool]:

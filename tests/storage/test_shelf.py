@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from connector.errors import NotFound
-from connector.standards.dsp.query import Criterion, Operator, Query, Sort, Value, moment
+from connector.standards.dsp.query import CHOICES, CRITERIA, Criterion, Operator, Query, Sort, Value, moment
 from connector.storage import shelf
 from connector.storage.shelf_schema import FAR, HEAD
 from connector.storage.tables import Asset, Dataset, Offer
@@ -183,6 +183,15 @@ def test_a_query_finds_what_a_plain_filter_finds(
         onward = Query(0, query.limit, query.sort, query.descending, query.criteria)
         assert walked(database, onward, query.limit, back=False) == wanted
         assert walked(database, onward, query.limit, back=True) == wanted[::-1]
+
+
+def test_the_largest_query_is_answered(database: Database) -> None:
+    """As many criteria and choices as are read are no more than an engine takes."""
+    fill(database, {"urn:d:a": {"dct:title": (Value("rain"),)}})
+    choices = tuple(f"urn:none:{number}" for number in range(CHOICES - 2))
+    criteria = tuple(Criterion("id", "in", ("urn:d:a", float(number), *choices)) for number in range(CRITERIA))
+    with database.read(US) as work:
+        assert [slot.id for slot in shelf.page(work, VIEW, Query(criteria=criteria), None, 2)] == ["urn:d:a"]
 
 
 # --- what changed is noticed ------------------------------------------------------------------------------------------

@@ -36,7 +36,7 @@ MOST: Final = 10_000
 """Datasets that one answer can hold."""
 
 CRITERIA: Final = 20
-CHOICES: Final = 1_000
+CHOICES: Final = 500
 """Values that one `in` may name."""
 
 CHARACTERS: Final = 1_000
