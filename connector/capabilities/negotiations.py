@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
 from sqlmodel import col
 
 from connector.capabilities import notices
@@ -344,9 +345,19 @@ class Negotiations:
             agreement = work.find(Agreement, ours.agreement_id) if ours.agreement_id else None
         if unheard(ours, event.opening, event.move is Move.TERMINATE):
             return
+        if event.doubt and ours.state != negotiation.RESULTS[event.move]:
+            return
         path, message = notices.message(ours, agreement, event, self.participant, self.address)
-        await self.letters.send(participant, ours, path, message)
-        if automation.next_step(ours.script, ours.step, ours.state) is not None:
+        await self.letters.tell(
+            participant,
+            ours,
+            path,
+            message,
+            doubt=event.doubt,
+            untold=lambda state: negotiation.untold(state, event.move, Role(ours.role)),
+            again=lambda doubt: msgspec.structs.replace(event, doubt=doubt),
+        )
+        if not event.doubt and automation.next_step(ours.script, ours.step, ours.state) is not None:
             with self.begin(participant) as work:  # the next step of a script follows once the peer knows of this one
                 work.emit(NegotiationMoved(subject=ours.pid, state=State(ours.state)))
 

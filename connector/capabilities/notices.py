@@ -1,16 +1,16 @@
-"""How a peer is told of our moves in a negotiation (Dataspace Protocol 2025-1, clause 8.3)."""
+"""How a peer is told of our moves (Dataspace Protocol 2025-1, clauses 8.3 and 10.3)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from connector.capabilities.agreements import SIGNATURE
 from connector.capabilities.processes import pids
 from connector.errors import IllegalMove
-from connector.standards.dsp import messages
-from connector.standards.dsp.negotiation import Move, NegotiationMessage, State
+from connector.standards.dsp import messages, transfer
+from connector.standards.dsp.negotiation import Move, NegotiationMessage, Role, State
 from connector.standards.rdf import GD
 from connector.storage.events import Event
-from connector.storage.tables import Agreement, Negotiation
+from connector.storage.tables import Agreement, Negotiation, Transfer
 
 PURPOSE: Final = f"{GD}purpose"
 """Key under which a consumer states its purpose in a request; a provider that does not know it ignores it."""
@@ -26,13 +26,15 @@ class NegotiationMessageDue(Event, frozen=True, kw_only=True):
     """We made a move and the peer has to hear of it.
 
     `message` is the message's id and `terms` are what it puts on the table, the same on every try; `opening` tells
-    the first message of a negotiation from later ones with other terms.
+    the first message of a negotiation from later ones with other terms. `doubt` counts the looks at whether the peer,
+    which took the message without a word, has it.
     """
 
     move: Move
     message: str
     opening: bool = False
     terms: dict[str, Any] | None = None
+    doubt: int = 0
 
 
 class NegotiationStepDue(Event, frozen=True, kw_only=True):
@@ -77,6 +79,42 @@ def message(
                 **both, code=ours.code, reason=tuple(ours.reason)
             )
     raise IllegalMove(f"There is no message for the move {event.move!r} here.")
+
+
+def about_transfer(
+    ours: Transfer, move: transfer.Move, key: str, address: str, access: Callable[[], messages.DataAddress]
+) -> tuple[str, transfer.TransferMessage]:
+    """Return the path under the peer's address and the message that tells of a move in a transfer.
+
+    Args:
+        ours: the transfer.
+        move: what we did.
+        key: the message's id.
+        address: the base of our protocol endpoints, for a peer that does not know us yet.
+        access: makes the address of our data with a fresh token.
+    """
+    consumer, provider = pids(ours)
+    both: dict[str, Any] = {"id": key, "consumer_pid": consumer, "provider_pid": provider}
+    why: dict[str, Any] = {"code": ours.code, "reason": tuple(ours.reason)}
+    process = f"/transfers/{ours.peer_pid}"
+    match move:
+        case transfer.Move.REQUEST:
+            return "/transfers/request", messages.TransferRequestMessage(
+                id=key,
+                consumer_pid=ours.pid,
+                agreement_id=ours.agreement,
+                format=ours.format,
+                callback_address=address,
+            )
+        case transfer.Move.START:
+            data = access() if ours.role == Role.PROVIDER else None
+            return f"{process}/start", messages.TransferStartMessage(**both, data_address=data)
+        case transfer.Move.SUSPEND:
+            return f"{process}/suspension", messages.TransferSuspensionMessage(**both, **why)
+        case transfer.Move.COMPLETE:
+            return f"{process}/completion", messages.TransferCompletionMessage(**both)
+        case transfer.Move.TERMINATE:
+            return f"{process}/termination", messages.TransferTerminationMessage(**both, **why)
 
 
 def _request(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final, Generic, TypeVar
 
 from connector.capabilities.evidence import Begin, Clock
@@ -14,6 +15,9 @@ from connector.storage.events import Event
 from connector.storage.tables import Evidence, Negotiation, OutboxRow, Transfer
 
 TERMINATED: Final = "TERMINATED"
+FIRST_LOOK: Final = timedelta(seconds=1)
+LOOKS: Final = 4
+"""How often a peer that takes a message without a word is asked for its state: after 1, 4, 16 and 64 s."""
 APPROVAL: Final = "approval"
 """What a process waits for when it waits for a person."""
 
@@ -35,8 +39,10 @@ class Letters(Generic[P]):
 
     async def send(
         self, participant: str, ours: P, path: str, message: messages.Message, *, binding: bool = True
-    ) -> None:
+    ) -> bool:
         """Tell the peer of one move; a refusal that is final ends the process with the peer's reasons.
+
+        Returns whether the peer took it without saying so: it answered well and with nothing.
 
         Args:
             participant: whose process it is.
@@ -54,12 +60,62 @@ class Letters(Generic[P]):
             if failure.retryable:
                 raise
             if not binding:
-                return
+                return False
             why = reasons(failure.body) or [failure.message]
             self.give_up(participant, ours.pid, why, code_of(failure.body))
-            return
+            return False
         if ours.peer_pid is None:
             self._learn(participant, ours.pid, answer.body)
+        return not answer.body
+
+    async def tell(
+        self,
+        participant: str,
+        ours: P,
+        path: str,
+        message: messages.Message,
+        *,
+        binding: bool = True,
+        doubt: int = 0,
+        untold: Callable[[str], bool],
+        again: Callable[[int], Event],
+    ) -> None:
+        """Tell the peer of one move, and look later whether it has it where it took it without a word.
+
+        Eclipse EDC now and then forgets a message that came while it was writing down its own last one, and answers
+        200 with nothing: both sides would wait for each other for ever. Who answers with its state has it.
+
+        Args:
+            participant: whose process it is.
+            ours: the process.
+            path: where the message goes, under the peer's address.
+            message: what tells of the move.
+            binding: as for `send`.
+            doubt: 0 the first time, then the number of the look.
+            untold: tells of a state whether a peer that is in it has still to hear of the move.
+            again: makes the event for the next look, by its number.
+
+        Raises:
+            PeerFailed: as for `send`.
+        """
+        state = await self._ask(ours) if doubt else None
+        if state is not None and not untold(state):
+            return
+        silent = state is None and doubt > 0
+        if not silent:
+            silent = await self.send(participant, ours, path, message, binding=binding and not doubt)
+        if silent and ours.peer_pid is not None and doubt < LOOKS:
+            with self.begin(participant) as work:
+                work.emit(again(doubt + 1), self.now() + FIRST_LOOK * 4**doubt)
+
+    async def _ask(self, ours: P) -> str | None:
+        """Return the state that the peer has a process in, or None where it does not say."""
+        url = f"{ours.callback}/{self.table.__tablename__}s/{ours.peer_pid}"
+        try:
+            answer = await self.messenger.get(ours.peer, url)
+            return messages.decode(answer.body, self.acknowledgement).state
+        except (PeerFailed, InvalidInput):
+            return None
 
     def give_up(self, participant: str, pid: str, why: list[str], code: str | None = None) -> None:
         """End a process that the peer refuses to go on with; it knows, so it is not told.

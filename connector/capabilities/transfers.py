@@ -7,16 +7,18 @@ counts. The bytes themselves are `delivery`'s.
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
+import msgspec
 from sqlmodel import col
 
 from connector.capabilities.agreements import AgreementEnded, need_active, why_not
 from connector.capabilities.evidence import Begin, Clock, NewId
 from connector.capabilities.identity import Principal
 from connector.capabilities.messenger import Messenger, message_id
+from connector.capabilities.notices import about_transfer
 from connector.capabilities.offers import facts
-from connector.capabilities.processes import APPROVAL, Letters, between, check_pids, once_more, pids, unheard
+from connector.capabilities.processes import APPROVAL, Letters, between, check_pids, once_more, unheard
 from connector.errors import Conflict, Denied, IllegalMove, InvalidInput, NotFound
 from connector.standards.dsp import automation, messages, transfer, wire
 from connector.standards.dsp.address import RENEWAL, plain, pull
@@ -43,11 +45,13 @@ class TransferMessageDue(Event, frozen=True, kw_only=True):
     """We made a move and the peer has to hear of it; `message` is the message's id, the same on every try.
 
     `reply` is the start with which a provider answers a consumer that goes on: no move, and the consumer may refuse it.
+    `doubt` counts the looks at whether the peer, which took the message without a word, has it.
     """
 
     move: Move
     message: str
     reply: bool = False
+    doubt: int = 0
 
 
 class TransferStepDue(Event, frozen=True, kw_only=True):
@@ -340,9 +344,20 @@ class Transfers:
             return
         if event.reply and ours.state != State.STARTED:
             return
-        path, message = self._message(ours, event)
-        await self.letters.send(participant, ours, path, message, binding=not event.reply)
-        if automation.next_step(ours.script, ours.step, ours.state) is not None:
+        if event.doubt and (event.reply or ours.state != transfer.RESULTS[event.move]):
+            return
+        path, message = about_transfer(ours, event.move, event.message, self.address, lambda: self._access(ours))
+        await self.letters.tell(
+            participant,
+            ours,
+            path,
+            message,
+            binding=not event.reply,
+            doubt=event.doubt,
+            untold=lambda state: transfer.untold(state, event.move, Role(ours.role)),
+            again=lambda doubt: msgspec.structs.replace(event, doubt=doubt),
+        )
+        if not event.doubt and automation.next_step(ours.script, ours.step, ours.state) is not None:
             with self.begin(participant) as work:  # the next step of a script follows once the peer knows of this one
                 work.emit(TransferMoved(subject=ours.pid, state=State(ours.state)))
 
@@ -436,31 +451,6 @@ class Transfers:
             if move is Move.SUSPEND:
                 ours.code, ours.reason = "scripted", why
             self._move(work, ours, move, self.participant)
-
-    def _message(self, ours: Transfer, event: TransferMessageDue) -> tuple[str, TransferMessage]:
-        """Return the path under the peer's address and the message that tells of a move."""
-        consumer, provider = pids(ours)
-        both: dict[str, Any] = {"id": event.message, "consumer_pid": consumer, "provider_pid": provider}
-        why: dict[str, Any] = {"code": ours.code, "reason": tuple(ours.reason)}
-        process = f"/transfers/{ours.peer_pid}"
-        match event.move:
-            case Move.REQUEST:
-                return "/transfers/request", messages.TransferRequestMessage(
-                    id=event.message,
-                    consumer_pid=ours.pid,
-                    agreement_id=ours.agreement,
-                    format=ours.format,
-                    callback_address=self.address,
-                )
-            case Move.START:
-                address = self._access(ours) if ours.role == Role.PROVIDER else None
-                return f"{process}/start", messages.TransferStartMessage(**both, data_address=address)
-            case Move.SUSPEND:
-                return f"{process}/suspension", messages.TransferSuspensionMessage(**both, **why)
-            case Move.COMPLETE:
-                return f"{process}/completion", messages.TransferCompletionMessage(**both)
-            case Move.TERMINATE:
-                return f"{process}/termination", messages.TransferTerminationMessage(**both, **why)
 
     def _check_address(self, address: messages.DataAddress) -> None:
         """Refuse a data address that nobody on our side may call (a start is refused whole, and stays undone)."""

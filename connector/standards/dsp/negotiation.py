@@ -96,6 +96,11 @@ ENDS: Final[Mapping[State, frozenset[Role]]] = MappingProxyType(
 
 FINAL: Final = frozenset(state for state, moves in NEXT.items() if state is not None and not moves)
 
+RESULTS: Final[Mapping[Move, State]] = MappingProxyType(
+    {move: state for moves in NEXT.values() for move, state in moves.items()}
+)
+"""The state that each move leads to."""
+
 _MOVES: Final[Mapping[type, Move]] = MappingProxyType(
     {
         messages.ContractRequestMessage: M.REQUEST,
@@ -134,6 +139,11 @@ def may_send(state: State | None, move: Move, sender: Role) -> bool:
     if move is M.TERMINATE and state is not None and sender not in ENDS.get(state, SENDERS[move]):
         return False
     return sender in SENDERS[move] and move in NEXT[state]
+
+
+def untold(state: str, move: Move, sender: Role) -> bool:
+    """Tell whether a peer in `state` has still to hear of a `move` by `sender`: it would be legal there."""
+    return state in list(State) and sender in SENDERS[move] and move in NEXT[State(state)]
 
 
 def allowed(state: State | None, role: Role) -> tuple[Move, ...]:

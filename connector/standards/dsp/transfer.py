@@ -72,6 +72,11 @@ NEXT: Final[Mapping[State | None, Mapping[Move, State]]] = MappingProxyType(
 
 FINAL: Final = frozenset(state for state, moves in NEXT.items() if state is not None and not moves)
 
+RESULTS: Final[Mapping[Move, State]] = MappingProxyType(
+    {move: state for moves in NEXT.values() for move, state in moves.items()}
+)
+"""The state that each move leads to."""
+
 _MOVES: Final[Mapping[type, Move]] = MappingProxyType(
     {
         messages.TransferRequestMessage: M.REQUEST,
@@ -106,6 +111,11 @@ def apply(state: State | None, move: Move, sender: Role) -> State:
 def may_send(state: State | None, move: Move, sender: Role) -> bool:
     """Tell whether `sender` may make `move` in `state`."""
     return move in NEXT[state] and sender in ONLY.get((state, move), SENDERS[move])
+
+
+def untold(state: str, move: Move, sender: Role) -> bool:
+    """Tell whether a peer in `state` has still to hear of a `move` by `sender`: it would be legal there."""
+    return state in list(State) and may_send(State(state), move, sender)
 
 
 def allowed(state: State | None, role: Role) -> tuple[Move, ...]:

@@ -12,7 +12,7 @@ from connector.errors import IllegalMove
 from connector.standards.dsp import schema
 from connector.standards.dsp.messages import load
 from connector.standards.dsp.negotiation import Role
-from connector.standards.dsp.transfer import FINAL, Move, State, allowed, apply, may_send, move_of
+from connector.standards.dsp.transfer import FINAL, Move, State, allowed, apply, may_send, move_of, untold
 from tests.standards.dsp import examples
 
 EVERY: Final = list(product([None, *State], Move, Role))
@@ -82,6 +82,18 @@ class Transfer(RuleBasedStateMachine):
 
 
 test_transfers_follow_the_text = Transfer.TestCase
+
+
+@pytest.mark.parametrize(("state", "move", "sender"), [entry for entry in EVERY if entry[0] is not None])
+def test_a_peer_has_still_to_hear_of_what_would_be_legal_there(state: State, move: Move, sender: Role) -> None:
+    """Whoever is where our move could still be made has not made it with us; words that are no state say nothing."""
+    try:
+        apply(state, move, sender)
+        legal = True
+    except IllegalMove:
+        legal = False
+    assert untold(state, move, sender) is legal
+    assert not untold("INITIAL", move, sender)
 
 
 @pytest.mark.parametrize(("state", "move", "sender"), EVERY)
