@@ -11,7 +11,7 @@ import json
 import shutil
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -224,6 +224,7 @@ class Heard:
     path: str
     body: bytes
     authorization: str
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def message(self) -> dict[str, Any]:
@@ -320,7 +321,8 @@ def _handler(made: Puppet) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             length = int(self.headers.get("Content-Length", 0))
-            heard = Heard(self.command, self.path, self.rfile.read(length), self.headers.get("Authorization", ""))
+            body, shown = self.rfile.read(length), self.headers.get("Authorization", "")
+            heard = Heard(self.command, self.path, body, shown, dict(self.headers))
             made.heard.append(heard)
             answer = made.script(heard)
             if answer.status == 0:

@@ -6,8 +6,9 @@ a catalog, and a crawl that breaks off leaves the last whole copy.
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
@@ -16,9 +17,10 @@ from sqlmodel import col
 from connector.capabilities.datasets import DatasetPublished, DatasetWithdrawn
 from connector.capabilities.evidence import Begin, Clock
 from connector.capabilities.identity import PeerDistrusted, PeerTrusted, Principal
-from connector.capabilities.messenger import Messenger
+from connector.capabilities.messenger import UNCHANGED, Messenger
 from connector.errors import InvalidInput, PeerFailed, Refusal, TooLarge
 from connector.formats.description import clean
+from connector.network import Response
 from connector.standards import rdf
 from connector.standards.dcat import graph, model
 from connector.standards.dsp import catalog as dsp
@@ -30,6 +32,10 @@ from connector.storage.work import Work
 
 PAGES_AT_MOST: Final = 10_000
 DATASETS_AT_MOST: Final = 200_000
+PRECONDITION_FAILED: Final = 412
+ASKING: Final = messages.encode(messages.CatalogRequestMessage())
+"""The one message of a crawl, for every peer and every page."""
+
 KEY_BYTES: Final = 1500
 """Longest id of a dataset: it is part of keys, and PostgreSQL keeps none beyond 2,700 bytes in all."""
 
@@ -48,6 +54,20 @@ class CatalogCrawled(Event, frozen=True, kw_only=True):
     datasets: int
     changed: int
     withdrawn: int
+
+
+@dataclass(slots=True)
+class _Crawled:
+    """What a crawl has read so far."""
+
+    found: "dict[str, _Found]" = field(default_factory=dict)
+    skipped: list[str] = field(default_factory=list)
+    tags: list[list[str]] | None = field(default_factory=list)
+    """Address and entity tag of each page; None as soon as one of them has none."""
+
+    def note(self, url: str, tag: str | None) -> None:
+        """Note the tag of a page that was read."""
+        self.tags = None if self.tags is None or tag is None else [*self.tags, [url, tag]]
 
 
 class _Found(NamedTuple):
@@ -96,12 +116,13 @@ class Federation:
         if peer is None:
             return
         try:
-            found, skipped = await self._fetch(peer)
+            known, first = await self._look(peer)
+            crawled = None if known else await self._fetch(peer, first)
         except Refusal as refusal:
             state = "unreachable" if isinstance(refusal, PeerFailed) else "refused"
             self._note(participant, peer.id, state, str(refusal))
             raise
-        await asyncio.to_thread(self._store, participant, peer.id, found, skipped)
+        await asyncio.to_thread(self._store, participant, peer.id, crawled)
 
     def schedule(self, event: PeerTrusted | CrawlDue, participant: str) -> None:
         """Set the time of the next crawl; one is due for each peer at most."""
@@ -133,43 +154,80 @@ class Federation:
             if row is not None and row.crawl_state != "fresh":
                 row.crawl_state, row.crawl_error = "failed", event.reason
 
-    async def _fetch(self, peer: Peer) -> tuple[dict[str, _Found], list[str]]:
+    async def _look(self, peer: Peer) -> tuple[bool, Response | None]:
+        """Say whether a peer's catalog is still the one we have a copy of; if not, its first page may be there already.
+
+        All pages have to be unchanged: of one that is not sent we do not know which datasets were on it.
+        """
+        start = _start(peer)
+        tags = peer.crawl_tags or []
+        if not tags or tags[0][0] != start:
+            return False, None
+        for url, tag in tags:
+            _check_origin(url, peer.address)
+            try:
+                answer = await self._page(peer.id, url, {"If-None-Match": tag})
+            except PeerFailed as failure:
+                # A peer may hold that only a GET can be conditional (RFC 9110 §13.1.2).
+                if failure.status != PRECONDITION_FAILED:
+                    raise
+                return False, None
+            if answer.status != UNCHANGED:
+                return False, answer if url == start else None
+        return True, None
+
+    async def _page(self, peer: str, url: str, headers: Mapping[str, str] = MappingProxyType({})) -> Response:
+        accepted = {"Accept-Encoding": "zstd, gzip", **headers}
+        return await self.messenger.post(peer, url, ASKING, limit=dsp.MAX_BYTES, headers=accepted)
+
+    async def _fetch(self, peer: Peer, first: Response | None) -> _Crawled:
         """Return the datasets of a peer's catalog by id, and what of it could not be used."""
-        found: dict[str, _Found] = {}
-        skipped: list[str] = []
-        message = messages.encode(messages.CatalogRequestMessage())
-        url = f"{peer.address}/catalog/request"
+        crawled, url = _Crawled(), _start(peer)
         asked = {url}
         for _ in range(PAGES_AT_MOST):
-            answer = await self.messenger.post(peer.id, url, message, limit=dsp.MAX_BYTES)
+            answer, first = first or await self._page(peer.id, url), None
             # A page may be large, and this is the loop that answers everybody.
-            await asyncio.to_thread(_read_page, peer.id, answer.body, found, skipped)
+            await asyncio.to_thread(_read_page, peer.id, answer.body, crawled.found, crawled.skipped)
+            crawled.note(url, answer.headers.get("ETag"))
             following = dsp.next_link(answer.headers.get("Link"), base=answer.url)
             if following is None:
-                return found, skipped
+                return crawled
             _check_origin(url := following, peer.address)
             if url in asked:
                 raise InvalidInput(f"The pages of the catalog lead back to one that was read: {url}.", where="Link")
             asked.add(url)
-            if len(found) > DATASETS_AT_MOST:
+            if len(crawled.found) > DATASETS_AT_MOST:
                 break
         raise TooLarge(f"The catalog of {peer.id} has no end within {DATASETS_AT_MOST:,} datasets.")
 
-    def _store(self, participant: str, peer: str, found: Mapping[str, _Found], skipped: Sequence[str]) -> None:
+    def _store(self, participant: str, peer: str, crawled: _Crawled | None) -> None:
+        """Bring the copies in step with what was read; nothing, where the catalog is still the one that we know."""
         with self.begin(participant) as work:
             row = work.find(Peer, peer, lock=True)
             if row is None:
                 return
-            known = {copy.id: copy for copy in _copies(work, peer)}
-            changed = sum([self._keep(work, peer, known.pop(key, None), each) for key, each in found.items()])
-            gone = [copy for copy in known.values() if copy.state == "published"]
-            for copy in gone:
-                _withdraw(work, copy, self.now())
             row.crawled_at, row.crawl_state = self.now(), "fresh"
-            row.crawl_error = "; ".join(skipped[:20]) or None
-            counts = {"datasets": len(found), "changed": changed, "withdrawn": len(gone)}
-            work.record(peer, "catalog.crawled", peer, {**counts, "skipped": skipped[:100]})
-            work.emit(CatalogCrawled(subject=peer, **counts))
+            if crawled is None:
+                known = work.count(Dataset, col(Dataset.origin) == peer, col(Dataset.state) == "published")
+                row.crawl_error = None
+                self._tell(work, peer, [], datasets=known, changed=0, withdrawn=0)
+                return
+            # What was left out may be understood by a later version: it has to be read again.
+            row.crawl_tags = None if crawled.skipped else crawled.tags
+            row.crawl_error = "; ".join(crawled.skipped[:20]) or None
+            self._update(work, peer, crawled)
+
+    def _update(self, work: Work, peer: str, crawled: _Crawled) -> None:
+        known = {copy.id: copy for copy in _copies(work, peer)}
+        changed = sum([self._keep(work, peer, known.pop(key, None), each) for key, each in crawled.found.items()])
+        gone = [copy for copy in known.values() if copy.state == "published"]
+        for copy in gone:
+            _withdraw(work, copy, self.now())
+        self._tell(work, peer, crawled.skipped, datasets=len(crawled.found), changed=changed, withdrawn=len(gone))
+
+    def _tell(self, work: Work, peer: str, skipped: Sequence[str], **counts: int) -> None:
+        work.record(peer, "catalog.crawled", peer, {**counts, "skipped": list(skipped[:100])})
+        work.emit(CatalogCrawled(subject=peer, **counts))
 
     def _keep(self, work: Work, peer: str, copy: Dataset | None, each: _Found) -> bool:
         """Write one dataset as the peer has it now, and tell whether that changed anything."""
@@ -229,6 +287,10 @@ def _usable(peer: str, each: dsp.CatalogDataset) -> _Found:
     kept = {"id": each.id, "title": title, "offers": each.offers, "formats": each.formats}
     values.columns(kept, frozenset({"offers", "formats"}))
     return _Found(each.id, title, record, rdf.fingerprint(record), each.offers, each.formats)
+
+
+def _start(peer: Peer) -> str:
+    return f"{peer.address}/catalog/request"
 
 
 def _copies(work: Work, peer: str) -> Iterable[Dataset]:

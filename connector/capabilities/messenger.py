@@ -1,7 +1,7 @@
 """Protocol messages to other connectors: signed, sent once, and their answers sorted into final and passing ones."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -23,6 +23,9 @@ RACE_PAUSE: Final = timedelta(milliseconds=200)
 TRY_AGAIN: Final = frozenset({408, RACE, 425, 429})
 """4xx answers that pass."""
 
+UNCHANGED: Final = 304
+"""Answer to a request with `If-None-Match`: what the asker has is what there is."""
+
 MESSAGE_BYTES: Final = 1024**2
 """Largest answer to a single message, in bytes."""
 
@@ -36,15 +39,20 @@ class Messenger:
     passing: frozenset[int] = TRY_AGAIN
     """4xx answers after which the same message may succeed later; all others are final."""
 
-    async def post(self, peer: str, url: str, body: bytes, *, limit: int = MESSAGE_BYTES) -> Response:
+    async def post(
+        self, peer: str, url: str, body: bytes, *, limit: int = MESSAGE_BYTES, headers: Mapping[str, str] | None = None
+    ) -> Response:
         """POST a message to `peer` and return its 2xx answer, whose media type and exact status vary between peers.
+
+        With `If-None-Match` among further `headers`, the answer may be a 304 too.
 
         Raises:
             PeerFailed: no answer or a refusal; `retryable` tells whether the same message may succeed later.
             InvalidInput: the address is one that this connector must not call.
         """
-        headers = {"Authorization": self.prove(peer), "Content-Type": "application/json"}
-        return self._accepted(peer, await self.network.request("POST", url, headers=headers, body=body, limit=limit))
+        sent = {"Authorization": self.prove(peer), "Content-Type": "application/json", **(headers or {})}
+        answer = await self.network.request("POST", url, headers=sent, body=body, limit=limit)
+        return answer if answer.status == UNCHANGED and "If-None-Match" in sent else self._accepted(peer, answer)
 
     async def get(self, peer: str, url: str, *, limit: int = MESSAGE_BYTES) -> Response:
         """GET from `peer` under our identity; errors as for `post`."""

@@ -79,6 +79,8 @@ class Peer(Row, table=True):
     crawled_at: datetime | None = Field(default=None, sa_type=Moment)
     crawl_state: str | None = None
     crawl_error: str | None = None
+    crawl_tags: list[list[str]] | None = Field(default=None, sa_type=Json)
+    """Address and entity tag of each page of the last crawl, where a later one may ask whether they still hold."""
 
 
 class ApiKey(Row, table=True):

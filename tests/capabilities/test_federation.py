@@ -1,5 +1,6 @@
 """Copies of peers' catalogs: in step after each crawl, whole after a broken one, gone when trust is gone."""
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -11,6 +12,7 @@ from sqlmodel import col
 from connector.capabilities import federation as subject
 from connector.capabilities.federation import CrawlDue
 from connector.capabilities.identity import PeerTrusted
+from connector.capabilities.pages import CODINGS
 from connector.errors import NotFound
 from connector.standards import rdf
 from connector.standards.dsp import catalog as dsp
@@ -383,3 +385,85 @@ def test_without_a_period_a_crawl_is_only_asked_for(house: Still, peer: Puppet) 
     assert timers(house) == []
     assert peer.heard == []
     assert house.connector.federation.ask(PEER, OPERATOR).crawl_state == "waiting"
+
+
+def tagged(*answers: Answer) -> Callable[[Heard], Answer]:
+    """Return a script that answers each path with its page in turn, tagged, and 304 who has it already."""
+    paths = ["/dsp/catalog/request", *(f"/dsp/catalog/request?after={number}" for number in range(1, len(answers)))]
+    pages = dict(zip(paths, answers, strict=True))
+
+    def script(heard: Heard) -> Answer:
+        answer = pages[heard.path]
+        tag = f'W/"{hashlib.sha256(answer.body).hexdigest()[:8]}"'
+        if heard.headers.get("If-None-Match") == tag:
+            return Answer(304, b"", (("ETag", tag),))
+        return Answer(200, answer.body, (*answer.headers, ("ETag", tag)))
+
+    return script
+
+
+def renewed(house: Still, peer: Puppet, *answers: Answer) -> list[int]:
+    """Crawl a peer with these pages an hour later; return how often it was asked with and without a tag."""
+    house.clock.move(hours=1)
+    peer.heard.clear()
+    peer.script = tagged(*answers)
+    house.connector.federation.ask(peer.participant, OPERATOR)
+    house.drain()
+    row = house.row(Peer, peer.participant)
+    assert (row.crawl_state, row.crawled_at) == ("fresh", house.clock())
+    known = sum("If-None-Match" in heard.headers for heard in peer.heard)
+    return [known, len(peer.heard) - known]
+
+
+def test_a_catalog_that_did_not_change_is_not_read_again(house: Still, peer: Puppet) -> None:
+    """Each page is asked for by its tag; when none has changed the copy is as fresh as after a crawl."""
+    two = [page(entry(key(1)), following="request?after=1"), page(entry(key(2)))]
+    assert renewed(house, peer, *two) == [0, 2]
+    before = house.rows(Dataset, col(Dataset.origin) == PEER)
+    assert renewed(house, peer, *two) == [2, 0]
+    assert house.rows(Dataset, col(Dataset.origin) == PEER) == before
+    assert house.evidence(PEER)[-1].body == {"datasets": 2, "changed": 0, "withdrawn": 0, "skipped": []}
+
+
+def test_one_changed_page_is_enough_to_read_all(house: Still, peer: Puppet) -> None:
+    """Of a page that is not sent we do not know what is on it: nothing is taken for gone that is not."""
+    first, last = page(entry(key(1)), following="request?after=1"), page(entry(key(2)))
+    renewed(house, peer, first, last)
+    assert renewed(house, peer, first, page(entry(key(3)))) == [2, 2]
+    assert set(copies(house)) == {key(1), key(3)}
+    assert renewed(house, peer, page(entry(key(4))), last) == [1, 0]
+    assert set(copies(house)) == {key(4)}
+
+
+def test_what_was_left_out_is_read_again(house: Still, peer: Puppet) -> None:
+    """A dataset that was not understood may be understood by a later version: a tag does not hide it."""
+    bad = json.dumps({"@id": key(9), "@type": "Dataset", "distribution": [{"@type": "x"}]}).encode()
+    assert renewed(house, peer, page(entry(key(1)), bad)) == [0, 1]
+    assert renewed(house, peer, page(entry(key(1)), bad)) == [0, 1]
+
+
+def test_a_peer_for_whom_no_post_is_conditional_is_read(house: Still, peer: Puppet) -> None:
+    """412 to the tag means that it changed, or that the peer holds the letter of HTTP: it is read without."""
+    renewed(house, peer, page(entry(key(1))))
+    whole = tagged(page(entry(key(2))))
+    peer.script = lambda heard: Answer(412) if "If-None-Match" in heard.headers else whole(heard)
+    house.connector.federation.ask(peer.participant, OPERATOR)
+    house.drain()
+    assert set(copies(house)) == {key(2)}
+
+
+def test_no_tag_goes_to_another_address(house: Still, peer: Puppet) -> None:
+    """A peer that moved is read from its new place; its token is for the peer alone."""
+    renewed(house, peer, page(entry(key(1))))
+    with house.connector.database.begin(US) as work:
+        work.need(Peer, PEER, lock=True).crawl_tags = [["http://127.0.0.1:1/dsp/catalog/request", 'W/"x"']]
+    assert renewed(house, peer, page(entry(key(1)))) == [0, 1]
+
+
+@pytest.mark.parametrize("packing", CODINGS)
+def test_packed_pages_are_asked_for_and_read(house: Still, peer: Puppet, packing: str) -> None:
+    """A whole catalog packs to a twentieth: a crawl takes it so."""
+    whole = page(entry(key(1)))
+    crawl(house, peer, Answer(200, CODINGS[packing](whole.body), (("Content-Encoding", packing),)))
+    assert peer.heard[0].headers["Accept-Encoding"] == "zstd, gzip"
+    assert set(copies(house)) == {key(1)}

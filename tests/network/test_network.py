@@ -13,9 +13,11 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Final
 
 import pytest
 import structlog
+from backports import zstd
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -297,41 +299,56 @@ def test_t10_a_body_of_exactly_the_limit_is_read() -> None:
         fetch(always(reply(data)), limit=99_999)
 
 
-@pytest.mark.parametrize(
-    "packed", [gzip.compress(b"\0" * 50_000_000), gzip.compress(b"\0" * 3_000_000) * 10], ids=["one", "ten"]
-)
+PACKING: Final[dict[str, Callable[[bytes], bytes]]] = {"gzip": gzip.compress, "zstd": zstd.compress}
+each_coding = pytest.mark.parametrize("coding", PACKING)
+
+
+@each_coding
+@pytest.mark.parametrize("sizes", [[50_000_000], [3_000_000] * 10], ids=["one", "ten"])
 @pytest.mark.parametrize("limit", [8 * 1024**2, 1024**3])
-def test_t10_a_gzip_bomb_is_not_unpacked(packed: bytes, limit: int) -> None:
+def test_t10_a_bomb_is_not_unpacked(coding: str, sizes: list[int], limit: int) -> None:
     """Neither a small nor a huge limit on the body lets a bomb grow in memory: size and ratio both stop it."""
+    packed = b"".join(PACKING[coding](b"\0" * size) for size in sizes)
     tracemalloc.start()
     try:
         with pytest.raises(PeerFailed) as failed:
-            fetch(always(reply(packed, "Content-Encoding: gzip")), limit=limit)
+            fetch(always(reply(packed, f"Content-Encoding: {coding}")), limit=limit)
         assert tracemalloc.get_traced_memory()[1] < 24 * 1024**2
     finally:
         tracemalloc.stop()
     assert not failed.value.retryable
 
 
-def test_t10_a_stream_of_empty_gzip_members_is_given_up() -> None:
+@each_coding
+def test_t10_a_stream_of_empty_members_is_given_up(coding: str) -> None:
     """Members that hold nothing cost time without ever growing; too many of them are refused."""
-    packed = gzip.compress(b"") * 20_000
+    packed = PACKING[coding](b"") * 20_000
     with pytest.raises(PeerFailed, match="suspicious"):
-        fetch(always(reply(packed, "Content-Encoding: gzip")))
+        fetch(always(reply(packed, f"Content-Encoding: {coding}")))
+
+
+def test_t10_a_zstd_body_does_not_choose_how_much_memory_it_takes() -> None:
+    """A window beyond what HTTP allows (RFC 9659) is refused before it is made."""
+    wide: dict[int, int] = {zstd.CompressionParameter.window_log: 27, zstd.CompressionParameter.content_size_flag: 0}
+    packer = zstd.ZstdCompressor(options=wide)
+    packed = packer.compress(os.urandom(1000)) + packer.flush()
+    with pytest.raises(PeerFailed, match="zstd"):
+        fetch(always(reply(packed, "Content-Encoding: zstd")))
 
 
 def test_t10_a_compression_that_was_not_asked_for_is_refused() -> None:
-    """Only gzip is unpacked, and nothing is packed twice."""
-    for coding in ("br", "zstd", "deflate", "gzip, gzip"):
+    """Only gzip and zstd are unpacked, and nothing is packed twice."""
+    for coding in ("br", "compress", "deflate", "gzip, gzip", "zstd, gzip"):
         with pytest.raises(PeerFailed, match="not asked for"):
             fetch(always(reply(zlib.compress(b"x"), f"Content-Encoding: {coding}")))
 
 
+@each_coding
 @pytest.mark.parametrize("parts", [[b"hello"], [b"hello ", b"world"], [os.urandom(200_000), b"end"], [b"z" * 900_000]])
-def test_a_gzip_body_is_unpacked(parts: list[bytes]) -> None:
-    """Ordinary compressed answers arrive as what they hold, in one member or several (RFC 1952 §2.2)."""
-    packed = b"".join(map(gzip.compress, parts))
-    assert fetch(always(reply(packed, "Content-Encoding: gzip"))).body == b"".join(parts)
+def test_a_packed_body_is_unpacked(coding: str, parts: list[bytes]) -> None:
+    """Ordinary compressed answers arrive as what they hold, in one member or several (RFC 1952 §2.2, RFC 8878 §3)."""
+    packed = b"".join(map(PACKING[coding], parts))
+    assert fetch(always(reply(packed, f"Content-Encoding: {coding}"))).body == b"".join(parts)
 
 
 @pytest.mark.parametrize("cut", [5, 15, -1])
