@@ -59,8 +59,12 @@ def deep(levels: int) -> Any:
     return found
 
 
+# Copies: what one message has of them may be changed further, and the next has to find them as they were.
 VALUES = (
-    st.sampled_from([*ODD, deep(50), deep(900)]) | st.text(max_size=20) | st.integers() | st.floats(allow_nan=False)
+    st.sampled_from([*ODD, deep(50), deep(900)]).map(copy.deepcopy)
+    | st.text(max_size=20)
+    | st.integers()
+    | st.floats(allow_nan=False)
 )
 KEYS = st.sampled_from(
     ["@id", "@type", "@context", "consumerPid", "providerPid", "offer", "target", "filter", "reason", "code"]
