@@ -29,7 +29,7 @@ from tests.conformance.cases import PULL, Case, Step, offer_from, offer_of
 from tests.conftest import REFERENCES
 from tests.standards.dsp import official
 
-PATIENCE: Final = 20.0
+PATIENCE: Final = 10.0
 """Seconds that it waits for a message."""
 
 PUBLISHED: Final[Path] = REFERENCES / "standards" / "dsp-2025-1"
@@ -106,6 +106,8 @@ class Talk:
     """Held while a message is on its way: what the connector says then is heard after its answer."""
     heard: queue.SimpleQueue[str] = field(default_factory=queue.SimpleQueue)
     ids: set[str] = field(default_factory=set)
+    resumed: bool = False
+    """Whether we, as consumer, went on with what was suspended."""
     faults: list[str] = field(default_factory=list)
 
     @property
@@ -210,6 +212,7 @@ class Counterparty:
                 assert (found["consumerPid"], found["state"]) == (talk.pid, "REQUESTED")
                 talk.theirs = found["providerPid"]
             talk.move(move, talk.role)
+            talk.resumed = talk.resumed or (move == "start" and talk.role is Role.CONSUMER)
 
     def _be_refused(self, talk: Talk, move: str) -> None:
         """Tell the connector of a move that is not legal: it refuses, says so in its terms, and stays where it is."""
@@ -289,7 +292,7 @@ class Counterparty:
             return 400, b""
         with talk.lock:
             try:
-                return 200, self._take(talk, document)
+                return self._take(talk, document)
             except (AssertionError, LookupError, IllegalMove) as fault:
                 talk.faults.append(f"{path}: {fault!r}")
                 return 400, b""
@@ -310,8 +313,8 @@ class Counterparty:
             return self.awaited.pop(document.get("agreementId") or document["offer"]["target"])
         return self.talks[parts[1]]
 
-    def _take(self, talk: Talk, document: Mapping[str, Any]) -> bytes:
-        """Go on as the message says, if it may."""
+    def _take(self, talk: Talk, document: Mapping[str, Any]) -> tuple[int, bytes]:
+        """Go on as the message says, if it may, and return our answer."""
         message: Any = messages.load(document)
         opening = talk.state is None
         if opening:
@@ -319,15 +322,19 @@ class Counterparty:
         else:
             assert {key: document[key] for key in talk.pids} == talk.pids, "the ids are not those of the process"
         if document["@id"] in talk.ids:
-            return b""
+            return 200, b""
         self._demand(talk, message)
         move = str(talk.case.machine.move_of(message))
+        if move == "start" and talk.resumed:
+            # Some consumers need to be told anew where the data is. It is no move: we refuse it, and nothing follows.
+            talk.resumed = False
+            return 400, b""
         talk.move(move, talk.case.role)
         talk.ids.add(document["@id"])
         talk.heard.put(move)
         kind = "TransferProcess" if talk.kind == "transfers" else "ContractNegotiation"
         answer = {"@context": [CONTEXT], "@type": kind, **talk.pids, "state": talk.state}
-        return json.dumps(answer).encode() if opening else b""
+        return 200, json.dumps(answer).encode() if opening else b""
 
     def _demand(self, talk: Talk, message: messages.Message) -> None:
         """Hold a message against what the text asks for beyond the schemas."""
