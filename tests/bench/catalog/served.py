@@ -1,17 +1,19 @@
 """Our connector with so many datasets in its catalog, served as the command serves it.
 
-    python -m tests.bench.catalog.served FOLDER PORT DATASETS DATABASE
+    python -m tests.bench.catalog.served FOLDER PORT DATASETS DATABASE KEYS
 
-It believes the bare identity header of Eclipse EDC's mock beside its own signed tokens, so that both can be asked alike.
+It believes the bare identity header of Eclipse EDC's mock beside signed tokens, so that both can be asked alike.
 What it reads from standard input, one word a line, it does: `change N` gives dataset N another title, `more N` adds N.
 """
 
+import json
 import sys
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import uvicorn
 from pyoxigraph import Literal, NamedNode, Triple
@@ -19,12 +21,14 @@ from pyoxigraph import Literal, NamedNode, Triple
 from connector import app, settings
 from connector.capabilities.identity import Principal, SignedTokens
 from connector.capabilities.offers import offer_id
+from connector.capabilities.search import WHOLE
 from connector.standards import rdf
 from connector.standards.odrl import intake, templates
 from connector.storage.tables import Asset, Dataset, Offer
 from tests.conformance.edc.identity import MockJson
 
 US: Final = "did:web:catalog.example"
+PEER: Final = "did:web:load.example"
 HOME: Final = "https://catalog.example/datasets/asset-"
 OPERATOR: Final = Principal(US, "user", frozenset({"admin"}), "bench")
 BATCH: Final = 500
@@ -69,10 +73,15 @@ def rows(number: int, title: str = "") -> Iterator[Dataset | Asset | Offer]:
     )  # fmt: skip
     file = {"object": "0" * 64, "filename": "rain.csv", "media_type": "text/csv"}
     yield Asset(participant=US, dataset=key, distribution=f"{key}#csv", size=1, format=None, **file)
-    terms = intake.write(intake.read(templates.fill("time-limited", until="2099-12-31")))
-    mark = intake.fingerprint(terms)
+    terms, mark = _terms()
     named = {**terms, "@id": offer_id(key, mark), "@type": "Offer", "assigner": US}
     yield Offer(participant=US, id=named["@id"], dataset=key, policy=named, fingerprint=mark, created=THEN)
+
+
+@cache
+def _terms() -> tuple[dict[str, Any], str]:
+    terms = intake.write(intake.read(templates.fill("time-limited", until="2099-12-31")))
+    return terms, intake.fingerprint(terms)
 
 
 def add(connector: app.Connector, first: int, count: int) -> None:
@@ -119,10 +128,8 @@ def main() -> None:
         "federation": {"crawl_seconds": 0},
     }
     connector = app.build(settings.check(values, folder, "bench"), authenticators=(SignedTokens(), MockJson()))
-    for name, keys in (line.split(" ", 1) for line in sys.argv[5:]):
-        import json
-
-        connector.identity.trust(name, "A peer", "http://127.0.0.1:1/dsp", json.loads(keys))
+    connector.identity.trust(PEER, "A peer", "http://127.0.0.1:1/dsp", json.loads(sys.argv[5]))
+    connector.triples.apply((), sequence=WHOLE)  # the projections for search are none of this
     add(connector, 0, count)
     threading.Thread(target=obey, args=(connector, count), daemon=True).start()
     uvicorn.run(app.web(connector), port=port, log_level="warning", access_log=False)
