@@ -22,8 +22,8 @@ from connector.capabilities.messenger import Messenger, message_id
 from connector.capabilities.moves import Moves, is_accepted
 from connector.capabilities.notices import NegotiationMessageDue, NegotiationMoved, NegotiationStepDue
 from connector.capabilities.offers import offer_id
-from connector.capabilities.processes import Letters, between, check_pids, once_more, unheard
-from connector.errors import Conflict, Denied, InvalidInput, NotFound
+from connector.capabilities.processes import Letters, between, check_pids, once_more, said_again, unheard
+from connector.errors import Conflict, Denied, IllegalMove, InvalidInput, NotFound
 from connector.standards.dsp import automation, messages, negotiation
 from connector.standards.dsp.automation import Automation
 from connector.standards.dsp.negotiation import Move, NegotiationMessage, Role, State
@@ -306,7 +306,14 @@ class Negotiations:
             if work.has_evidence(ours.pid, message_id(message)):
                 return ours
             check_pids(ours, message.consumer_pid, message.provider_pid)
-            ours.state = negotiation.apply(State(ours.state), move, Role(ours.role).other)
+            try:
+                ours.state = negotiation.apply(State(ours.state), move, Role(ours.role).other)
+            except IllegalMove:
+                # Terms are never a repeat: whoever puts the same on the table again asks for another answer.
+                terms = move in {Move.REQUEST, Move.OFFER}
+                if not terms and said_again(work, ours, f"negotiation.{move}.received", messages.dump(message)):
+                    return ours
+                raise
             ours.updated = self.now()
             self._take(work, ours, message)
             self.moves.heard(work, ours, move, message)
@@ -354,7 +361,7 @@ class Negotiations:
             path,
             message,
             doubt=event.doubt,
-            untold=lambda state: negotiation.untold(state, event.move, Role(ours.role)),
+            told=lambda state: negotiation.told(state, event.move, Role(ours.role)),
             again=lambda doubt: msgspec.structs.replace(event, doubt=doubt),
         )
         if not event.doubt and automation.next_step(ours.script, ours.step, ours.state) is not None:

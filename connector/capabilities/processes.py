@@ -1,9 +1,11 @@
 """What negotiations and transfers share: their two ids, and how a peer is told of a move."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, Generic, TypeVar
+
+from sqlmodel import col
 
 from connector.capabilities.evidence import Begin, Clock
 from connector.capabilities.identity import Principal
@@ -13,6 +15,7 @@ from connector.standards.dsp import messages
 from connector.standards.dsp.negotiation import Role
 from connector.storage.events import Event
 from connector.storage.tables import Evidence, Negotiation, OutboxRow, Transfer
+from connector.storage.work import Work
 
 TERMINATED: Final = "TERMINATED"
 FIRST_LOOK: Final = timedelta(seconds=1)
@@ -77,7 +80,7 @@ class Letters(Generic[P]):
         *,
         binding: bool = True,
         doubt: int = 0,
-        untold: Callable[[str], bool],
+        told: Callable[[str], bool | None],
         again: Callable[[int], Event],
     ) -> None:
         """Tell the peer of one move, and look later whether it has it where it took it without a word.
@@ -92,17 +95,18 @@ class Letters(Generic[P]):
             message: what tells of the move.
             binding: as for `send`.
             doubt: 0 the first time, then the number of the look.
-            untold: tells of a state whether a peer that is in it has still to hear of the move.
+            told: tells from the state that the peer says it is in whether it heard of the move, if that can be told.
             again: makes the event for the next look, by its number.
 
         Raises:
             PeerFailed: as for `send`.
         """
         state = await self._ask(ours) if doubt else None
-        if state is not None and not untold(state):
+        known = told(state) if state is not None else None
+        if known:
             return
-        silent = state is None and doubt > 0
-        if not silent:
+        silent = True
+        if not doubt or known is False:
             silent = await self.send(participant, ours, path, message, binding=binding and not doubt)
         if silent and ours.peer_pid is not None and doubt < LOOKS:
             with self.begin(participant) as work:
@@ -179,6 +183,17 @@ def unheard(ours: Negotiation | Transfer, opening: bool, ending: bool) -> bool:
     if ending:
         return ours.peer_pid is None
     return ours.state == TERMINATED and not opening
+
+
+def said_again(work: Work, ours: Negotiation | Transfer, kind: str, body: Mapping[str, Any]) -> bool:
+    """Tell whether a message says, under another id, what the peer said last: some make a new one for every attempt."""
+    about = (col(Evidence.subject) == ours.pid, col(Evidence.actor) == ours.peer)
+    last = work.select(Evidence, *about, order_by=col(Evidence.seq).desc(), limit=1)
+    return bool(last) and (last[0].kind, _meant(last[0].body)) == (kind, _meant(body))
+
+
+def _meant(body: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in body.items() if key != "@id"}
 
 
 def pids(ours: Negotiation | Transfer) -> tuple[str, str]:

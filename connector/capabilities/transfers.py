@@ -18,7 +18,7 @@ from connector.capabilities.identity import Principal
 from connector.capabilities.messenger import Messenger, message_id
 from connector.capabilities.notices import about_transfer
 from connector.capabilities.offers import facts
-from connector.capabilities.processes import APPROVAL, Letters, between, check_pids, once_more, unheard
+from connector.capabilities.processes import APPROVAL, Letters, between, check_pids, once_more, said_again, unheard
 from connector.errors import Conflict, Denied, IllegalMove, InvalidInput, NotFound
 from connector.standards.dsp import automation, messages, transfer, wire
 from connector.standards.dsp.address import RENEWAL, plain, pull
@@ -265,8 +265,15 @@ class Transfers:
             if work.has_evidence(ours.pid, message_id(message)):
                 return ours
             check_pids(ours, message.consumer_pid, message.provider_pid)
-            if not (move is Move.START and self._resumed(work, ours)):
-                ours.state = transfer.apply(State(ours.state), move, Role(ours.role).other)
+            try:
+                if not (move is Move.START and self._resumed(work, ours)):
+                    ours.state = transfer.apply(State(ours.state), move, Role(ours.role).other)
+            except IllegalMove:
+                if move is not Move.START and said_again(
+                    work, ours, f"transfer.{move}.received", messages.dump(message)
+                ):
+                    return ours
+                raise
             ours.pending, ours.updated = None, self.now()
             if isinstance(message, messages.TransferStartMessage) and message.data_address is not None:
                 self._check_address(address := plain(message.data_address))
@@ -354,7 +361,7 @@ class Transfers:
             message,
             binding=not event.reply,
             doubt=event.doubt,
-            untold=lambda state: transfer.untold(state, event.move, Role(ours.role)),
+            told=lambda state: transfer.told(state, event.move, Role(ours.role)),
             again=lambda doubt: msgspec.structs.replace(event, doubt=doubt),
         )
         if not event.doubt and automation.next_step(ours.script, ours.step, ours.state) is not None:

@@ -47,9 +47,22 @@ def test_a_repeated_message_is_acknowledged_and_not_applied_again(house: Still, 
     before = house.kinds(ours.pid)
     assert negotiations.receive(ours.pid, message, peer.principal()).state == "FINALIZED"
     assert (house.kinds(ours.pid), house.outbox(ours.pid)) == (before, [])
-    without = verification(house, ours, id=None)
+
+
+def test_what_was_said_last_may_be_said_again_under_another_id(house: Still, peer: Puppet) -> None:
+    """Some peers make a new message for every attempt: it changes nothing, and is no fault; anything else is one."""
+    ours = opened(house, peer)
+    house.drain()
+    ours = house.negotiation(ours.pid)
+    negotiations = house.connector.negotiations
+    negotiations.receive(ours.pid, verification(house, ours), peer.principal())
+    house.drain()
+    before = house.kinds(ours.pid)
+    for again in (verification(house, ours), verification(house, ours, id=None)):
+        assert negotiations.receive(ours.pid, again, peer.principal()).state == "FINALIZED"
+    assert (house.kinds(ours.pid), house.outbox(ours.pid)) == (before, [])
     with pytest.raises(IllegalMove):
-        negotiations.receive(ours.pid, without, peer.principal())
+        negotiations.receive(ours.pid, verification(house, ours, extra={"urn:x": 1}), peer.principal())
 
 
 @pytest.mark.parametrize("automation", ["accept", "approve", "none"])

@@ -133,9 +133,11 @@ def test_the_end_of_a_negotiation_is_looked_after_too(house: Still, peer: Puppet
     ours = opened(house, peer)
     house.drain()
     house.connector.negotiations.receive(ours.pid, verification(house, house.negotiation(ours.pid)), peer.principal())
-    peer.script = silent(ours, "VERIFIED", "FINALIZED")
+    peer.script = silent(ours, "AGREED", "VERIFIED", "FINALIZED")
     house.drain()
     wait(house)
+    assert len(told(peer, "/events")) == 1  # it has not even heard our answer to its own last message
+    wait(house, 4.0)
     assert [heard.message["eventType"] for heard in told(peer, "/events")] == ["FINALIZED"] * 2
     wait(house, 100.0, 3)
     assert len(told(peer, "/events")) == 2

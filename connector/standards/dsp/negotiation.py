@@ -10,6 +10,7 @@ House rules:
 
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import cache
 from types import MappingProxyType
 from typing import Final
 
@@ -141,9 +142,26 @@ def may_send(state: State | None, move: Move, sender: Role) -> bool:
     return sender in SENDERS[move] and move in NEXT[state]
 
 
-def untold(state: str, move: Move, sender: Role) -> bool:
-    """Tell whether a peer in `state` has still to hear of a `move` by `sender`: it would be legal there."""
-    return state in list(State) and sender in SENDERS[move] and move in NEXT[State(state)]
+def told(state: str, move: Move, sender: Role) -> bool | None:
+    """Tell from the state that a peer says it is in whether it has heard of a `move` by `sender`.
+
+    None: it is not there yet, or what it says is no state; it may be told when it is.
+    """
+    if state not in list(State):
+        return None
+    found = State(state)
+    if sender in SENDERS[move] and move in NEXT[found]:
+        return False
+    return True if found in _after(RESULTS[move]) else None
+
+
+@cache
+def _after(state: State) -> frozenset[State]:
+    """Return a state and those that can follow it."""
+    found = {state}
+    while more := {after for each in found for after in NEXT[each].values()} - found:
+        found |= more
+    return frozenset(found)
 
 
 def allowed(state: State | None, role: Role) -> tuple[Move, ...]:

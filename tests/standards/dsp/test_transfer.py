@@ -12,7 +12,7 @@ from connector.errors import IllegalMove
 from connector.standards.dsp import schema
 from connector.standards.dsp.messages import load
 from connector.standards.dsp.negotiation import Role
-from connector.standards.dsp.transfer import FINAL, Move, State, allowed, apply, may_send, move_of, untold
+from connector.standards.dsp.transfer import FINAL, NEXT, RESULTS, Move, State, allowed, apply, may_send, move_of, told
 from tests.standards.dsp import examples
 
 EVERY: Final = list(product([None, *State], Move, Role))
@@ -85,15 +85,30 @@ test_transfers_follow_the_text = Transfer.TestCase
 
 
 @pytest.mark.parametrize(("state", "move", "sender"), [entry for entry in EVERY if entry[0] is not None])
-def test_a_peer_has_still_to_hear_of_what_would_be_legal_there(state: State, move: Move, sender: Role) -> None:
-    """Whoever is where our move could still be made has not made it with us; words that are no state say nothing."""
+def test_a_peer_that_could_still_be_told_has_not_heard(state: State, move: Move, sender: Role) -> None:
+    """Where our move could still be made it was not heard; where it led, or later, it was; before that, who knows."""
     try:
         apply(state, move, sender)
         legal = True
     except IllegalMove:
         legal = False
-    assert untold(state, move, sender) is legal
-    assert not untold("INITIAL", move, sender)
+    found = told(state, move, sender)
+    assert (found is False) is legal
+    if found:
+        assert state in reached(RESULTS[move])
+    elif found is None:
+        assert state not in reached(RESULTS[move])
+    assert told("INITIAL", move, sender) is None
+
+
+def reached(state: State, seen: set[State] | None = None) -> set[State]:
+    """Return a state and where a process can still get to from it."""
+    seen = set() if seen is None else seen
+    if state not in seen:
+        seen.add(state)
+        for after in NEXT[state].values():
+            reached(after, seen)
+    return seen
 
 
 @pytest.mark.parametrize(("state", "move", "sender"), EVERY)
