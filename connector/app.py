@@ -7,12 +7,13 @@ import asyncio
 import logging
 import re
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping, MutableMapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, MutableMapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from importlib import metadata
 from pathlib import Path
+from socket import socket
 from typing import Any, Final
 from uuid import uuid4
 
@@ -26,6 +27,7 @@ from litestar.exceptions import HTTPException
 from litestar.middleware import DefineMiddleware
 from litestar.openapi import OpenAPIConfig
 from litestar.types import ControllerRouterHandler, Scope
+from msgspec.structs import replace
 
 from connector import errors, formats
 from connector.capabilities import negotiations as negotiating
@@ -69,6 +71,7 @@ from connector.web import contracts, data, datasets, dsp, linked_data, operation
 from connector.web import search as finding
 from connector.web.auth import principal_of
 from connector.web.bodies import BoundedBodies
+from connector.web.worker import desk
 
 SUBSCRIBERS: Final[Mapping[type[Event], tuple[str, ...]]] = {
     DatasetPublished: ("search.project",),
@@ -96,6 +99,9 @@ LEASE: Final = timedelta(seconds=5)
 
 SEALING_RESTS: Final = 0.25
 """Seconds between two sealings: the next one will do for all that is recorded meanwhile."""
+
+HARMLESS: Final = re.compile(r"PATH|LANG|LC_\w+|TZ|TMPDIR|PYTHON\w*")
+"""Variables of the environment that the data worker is given; others may hold passwords."""
 
 KEY_FILE: Final = "key.json"
 VERSION: Final = metadata.version("greendeal-connector")
@@ -218,7 +224,7 @@ def build(
     begin, read = database.begin, database.read
     identity = open_identity(settings, database, network, authenticators)
     messenger = Messenger(network, identity.prove, passing)
-    address, data_address = settings.public_url + dsp.PATH, settings.public_url + data.PATH
+    address, data_address = settings.public_url + dsp.PATH, settings.data_url + data.PATH
     objects = Objects(folder / "objects")
     triples = Triples.open_or_reset(folder / "triples")
     pool = QueryPool(triples, size=settings.reading.sparql_workers)
@@ -295,6 +301,37 @@ def _handlers(
     }
 
 
+def open_data_door(settings: Settings) -> tuple[Settings, socket | None]:
+    """Return where the data worker will answer, if there is to be one, and the settings with its port.
+
+    Raises:
+        InvalidInput: the port is taken.
+    """
+    if not settings.has_data_worker:
+        return settings, None
+    door = desk.listen(settings.data_host, settings.data.port)
+    port = door.getsockname()[1]
+    return replace(settings, data=replace(settings.data, port=port)), door
+
+
+@contextmanager
+def data_worker(connector: Connector, door: socket | None, environment: Mapping[str, str]) -> Iterator[None]:
+    """Keep a data worker running at `door` for as long as the block runs; without a door, none."""
+    if door is None:
+        yield
+        return
+    given = connector.settings.data
+    options = [f"--certificate={given.certificate}"] if given.certificate else []
+    options += [f"--key={given.key}"] if given.key else []
+    harmless = {name: text for name, text in environment.items() if HARMLESS.fullmatch(name)}
+    served = desk.Desk(connector.delivery, door, harmless, options)
+    served.open()
+    try:
+        yield
+    finally:
+        served.close()
+
+
 def web(connector: Connector, *, routes: Sequence[ControllerRouterHandler] = ()) -> Litestar:
     """Return the web application around a connector; while it serves, the outbox delivers.
 
@@ -364,6 +401,7 @@ def _dependencies(connector: Connector) -> dict[str, Provide]:
     kept = (field.name for field in fields(connector) if field.name not in {"settings", "network", "outbox", "pool"})
     found = {name: Provide(_constant(getattr(connector, name)), sync_to_thread=False) for name in (*kept, "address")}
     found["upload_bytes"] = Provide(_constant(connector.settings.storage.upload_bytes), sync_to_thread=False)
+    found["accel"] = Provide(_constant(connector.settings.data.accel), sync_to_thread=False)
     found["by"] = Provide(_by, sync_to_thread=False)
     found["peer"] = Provide(_peer, sync_to_thread=False)
     return found

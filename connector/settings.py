@@ -47,6 +47,25 @@ class Storage(_Part, frozen=True):
     """Largest file that may be registered, in bytes."""
 
 
+class Data(_Part, frozen=True):
+    """How the bytes of datasets leave."""
+
+    worker: bool = True
+    """Send them from a small process of their own, on a port of its own."""
+    host: str = ""
+    """Address for that process to listen on; empty: the server's."""
+    port: int = 0
+    """Port for it; 0: any that is free, or no such process where `server.public_url` is set."""
+    public_url: str = ""
+    """Address others fetch data from, without a slash at the end; empty: the server's if set, else the port's."""
+    certificate: str = ""
+    """File with a certificate chain, for that process to end TLS itself."""
+    key: str = ""
+    """File with the certificate's private key; empty: it is in the same file."""
+    accel: str = ""
+    """Path under which an nginx in front has the folder `objects`, to let nginx send the files; see the how-to."""
+
+
 class Outbound(_Part, frozen=True):
     """What the one outbound HTTP client may reach."""
 
@@ -91,6 +110,7 @@ class Settings(_Part, frozen=True):
     """From which importance on a line is logged."""
     server: Server = Server()
     storage: Storage = Storage()
+    data: Data = Data()
     outbound: Outbound = Outbound()
     reading: Reading = Reading()
     federation: Federation = Federation()
@@ -101,6 +121,26 @@ class Settings(_Part, frozen=True):
     def public_url(self) -> str:
         """Address under which others reach this connector, without a slash at the end."""
         return self.server.public_url.rstrip("/") or f"http://{self.server.host}:{self.server.port}"
+
+    @property
+    def has_data_worker(self) -> bool:
+        """Whether files are sent from a process of their own."""
+        reachable = bool(self.data.port or self.data.public_url or not self.server.public_url)
+        return self.data.worker and not self.data.accel and reachable
+
+    @property
+    def data_host(self) -> str:
+        """Address of this machine on which the data worker listens."""
+        return self.data.host or self.server.host
+
+    @property
+    def data_url(self) -> str:
+        """Address under which others fetch data, without a slash at the end; the server's serves it always."""
+        if self.data.public_url:
+            return self.data.public_url.rstrip("/")
+        if self.server.public_url or not (self.has_data_worker and self.data.port):
+            return self.public_url
+        return f"{'https' if self.data.certificate else 'http'}://{self.data_host}:{self.data.port}"
 
     @property
     def database_url(self) -> str:

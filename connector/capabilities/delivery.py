@@ -99,6 +99,14 @@ class Delivery:
         with self.read(self.participant) as work:
             self._permitted(work, grant)
 
+    def stands(self, grant: Grant) -> bool:
+        """Say whether a running transfer is still permitted; Busy and the like say that it cannot be told now."""
+        try:
+            self.check(grant)
+        except (Denied, Unauthenticated, NotFound):
+            return False
+        return True
+
     def _assets(self, grant: Grant) -> list[Asset]:
         with self.read(self.participant) as work:
             transfer = self._permitted(work, grant)

@@ -82,18 +82,19 @@ def serve(data: Data = FOLDER) -> None:
 
     settings = load(data, os.environ)
     app.configure_logging(settings.log_level)
+    settings, door = app.open_data_door(settings)
     connector = app.build(settings)
     say(f"{settings.name} serves at {settings.public_url}")
-    server = settings.server
-    uvicorn.run(
-        app.web(connector),
-        host=server.host,
-        port=server.port,
-        log_level="warning",
-        server_header=False,
-        timeout_graceful_shutdown=10,
-        access_log=False,
-    )
+    with app.data_worker(connector, door, os.environ):
+        uvicorn.run(
+            app.web(connector),
+            host=settings.server.host,
+            port=settings.server.port,
+            log_level="warning",
+            server_header=False,
+            timeout_graceful_shutdown=10,
+            access_log=False,
+        )
 
 
 def demo(

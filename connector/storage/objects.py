@@ -160,10 +160,18 @@ class Objects:
             path.unlink()
         return len(left)
 
-    def _place(self, digest: str) -> Path:
+    def place(self, digest: str) -> str:
+        """Return the path below the folder of the file with this SHA-256, for a program that reads there itself.
+
+        Raises:
+            NotFound: it is no digest.
+        """
         if not _DIGEST.fullmatch(digest):
             raise NotFound("object", digest)
-        return self._folder / digest[:2] / digest
+        return f"{digest[:2]}/{digest}"
+
+    def _place(self, digest: str) -> Path:
+        return self._folder / self.place(digest)
 
     def _settle(self, incoming: Path, digest: str) -> None:
         place = self._place(digest)

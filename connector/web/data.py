@@ -39,18 +39,20 @@ class DataController(Controller):
     tags = ("data",)
 
     @get("/{pid:str}", sync_to_thread=True)
-    def fetch(self, request: Asked, pid: Pid, delivery: Desk) -> Response[Any]:
+    def fetch(self, request: Asked, pid: Pid, delivery: Desk, accel: Given[str]) -> Response[Any]:
         """Give the file of a transfer, whole or one range of it; several files are listed."""
         token = bearer(request.headers)
         found = delivery.assets(pid, token)
         if len(found) == 1:
-            return _file(request, delivery, delivery.open(pid, token, found[0].filename))
+            return _file(request, delivery, delivery.open(pid, token, found[0].filename), accel)
         return Response(listing(pid, found), media_type="application/json")
 
     @get("/{pid:str}/files/{name:str}", sync_to_thread=True)
-    def fetch_one(self, request: Asked, pid: Pid, name: FromPath[str], delivery: Desk) -> Response[Any]:
+    def fetch_one(
+        self, request: Asked, pid: Pid, name: FromPath[str], delivery: Desk, accel: Given[str]
+    ) -> Response[Any]:
         """Give one of several files."""
-        return _file(request, delivery, delivery.open(pid, bearer(request.headers), name))
+        return _file(request, delivery, delivery.open(pid, bearer(request.headers), name), accel)
 
     @head("/{pid:str}", sync_to_thread=True)
     def describe(self, request: Asked, pid: Pid, delivery: Desk) -> Response[None]:
@@ -97,9 +99,15 @@ def _asked(request: Asked) -> dict[str, str]:
     return {name: ", ".join(found) for name in ranges.CONDITIONS if (found := request.headers.getall(name, []))}
 
 
-def _file(request: Asked, delivery: Delivery, opened: Opened) -> Response[Any]:
-    answer = ranges.reply(opened.file, "GET", _asked(request))
+def _file(request: Asked, delivery: Delivery, opened: Opened, accel: str) -> Response[Any]:
+    answer = ranges.reply(opened.file, "GET", {} if accel else _asked(request))
     kind = answer.headers.pop("Content-Type")
+    if accel:
+        # nginx makes length, range and tag itself, from the file that it is led to.
+        opened.source.close()
+        place = f"{accel.rstrip('/')}/{delivery.objects.place(opened.file.digest)}"
+        kept = {name: answer.headers[name] for name in ("Content-Disposition", "Cache-Control", "Repr-Digest")}
+        return Response(b"", headers=kept | {"X-Accel-Redirect": place}, media_type=kind)
     if answer.start == answer.end:
         opened.source.close()
         return Response(b"", status_code=answer.status, headers=answer.headers, media_type=kind)

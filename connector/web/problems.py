@@ -81,6 +81,11 @@ def problem(refusal: errors.Refusal) -> Problem:
 
 def refused(_: Request[Any, Any, Any], refusal: errors.Refusal) -> Response[bytes]:
     """Answer a refusal on our own API."""
+    return answer(refusal)
+
+
+def answer(refusal: errors.Refusal) -> Response[bytes]:
+    """Return a refusal as our own API answers it."""
     body = problem(refusal)
     headers = {}
     if isinstance(refusal, errors.Unauthenticated):
@@ -109,8 +114,13 @@ def _reason(item: object) -> str:
 
 def failed(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """Answer a bug: nothing of it is told to strangers but the number under which it stands in the log."""
+    return bug(error, request.url.path)
+
+
+def bug(error: Exception, path: str) -> Response[bytes]:
+    """Return what strangers are told of a bug, and write it into the log."""
     incident = f"{id(error):x}"
-    log.error("incident", incident=incident, path=request.url.path, exc_info=error)
+    log.error("incident", incident=incident, path=path, exc_info=error)
     body = Problem(
         "urn:greendeal:problem:Bug",
         "Internal error",
