@@ -56,8 +56,13 @@ class DataController(Controller):
 
     @head("/{pid:str}", sync_to_thread=True)
     def describe(self, request: Asked, pid: Pid, delivery: Desk) -> Response[None]:
-        """Tell size, type and digest of the file of a transfer."""
-        return _described(request, delivery.open(pid, bearer(request.headers)))
+        """Tell size, type and digest of the file of a transfer, or the length of the list of several."""
+        token = bearer(request.headers)
+        found = delivery.assets(pid, token)
+        if len(found) == 1:
+            return _described(request, delivery.open(pid, token, found[0].filename))
+        length = {"Content-Length": str(len(listing(pid, found)))}
+        return Response(None, headers=length, media_type="application/json")
 
     @head("/{pid:str}/files/{name:str}", sync_to_thread=True)
     def describe_one(self, request: Asked, pid: Pid, name: FromPath[str], delivery: Desk) -> Response[None]:
@@ -101,20 +106,21 @@ def _asked(request: Asked) -> dict[str, str]:
 
 def _file(request: Asked, delivery: Delivery, opened: Opened, accel: str) -> Response[Any]:
     answer = ranges.reply(opened.file, "GET", {} if accel else _asked(request))
-    kind = answer.headers.pop("Content-Type")
     if accel:
         # nginx makes length, range and tag itself, from the file that it is led to.
         opened.source.close()
         place = f"{accel.rstrip('/')}/{delivery.objects.place(opened.file.digest)}"
-        kept = {name: answer.headers[name] for name in ("Content-Disposition", "Cache-Control", "Repr-Digest")}
-        return Response(b"", headers=kept | {"X-Accel-Redirect": place}, media_type=kind)
+        kept = {
+            name: answer.headers[name]
+            for name in ("Content-Type", "Content-Disposition", "Cache-Control", "Repr-Digest")
+        }
+        return Response(b"", headers=kept | {"X-Accel-Redirect": place})
     if answer.start == answer.end:
         opened.source.close()
-        return Response(b"", status_code=answer.status, headers=answer.headers, media_type=kind)
+        return Response(b"", status_code=answer.status, headers=answer.headers)
     return Stream(
         delivery.stream(opened, answer.start, answer.end),
         status_code=answer.status,
-        media_type=kind,
         headers=answer.headers,
         background=BackgroundTask(opened.source.close),
     )
@@ -123,5 +129,4 @@ def _file(request: Asked, delivery: Delivery, opened: Opened, accel: str) -> Res
 def _described(request: Asked, opened: Opened) -> Response[None]:
     opened.source.close()
     answer = ranges.reply(opened.file, "HEAD", _asked(request))
-    kind = answer.headers.pop("Content-Type")
-    return Response(None, status_code=answer.status, headers=answer.headers, media_type=kind)
+    return Response(None, status_code=answer.status, headers=answer.headers)

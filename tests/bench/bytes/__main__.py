@@ -75,7 +75,9 @@ def measured(
     process = worker(served)
     systems: dict[str, tuple[psutil.Process, Callable[[], Source]]] = {"worker": (process, lambda: _ours(made))}
     if other is not None:
-        systems["nginx"] = (other[0], lambda: Source("nginx", other[2 if tls else 1]))
+        process, plain, secured = other
+        theirs = Source("nginx", secured if tls else plain)
+        systems["nginx"] = (process, lambda: theirs)
     before = served.resident()
     for _, source in systems.values():
         with file.open("rb") as opened:
@@ -123,8 +125,7 @@ def _rows(work: str, figures: dict[str, Figures]) -> list[tuple[str, str]]:
     rows = [
         (
             f"{work}, {name}",
-            f"{statistics.median(each.rates) / 1e6:.0f} MB/s (from {min(each.rates) / 1e6:.0f} to "
-            f"{max(each.rates) / 1e6:.0f}), {statistics.median(each.costs):.2f} CPU s/GiB",
+            f"{_span(each.rates)}, {statistics.median(each.costs):.2f} CPU s/GiB",
         )
         for name, each in figures.items()
     ]
@@ -138,6 +139,10 @@ def _rows(work: str, figures: dict[str, Figures]) -> list[tuple[str, str]]:
             (f"{work}, worker to nginx", f"{middle:.2f} round by round, {medians:.2f} of medians, CPU {cost:.2f}")
         )
     return rows
+
+
+def _span(rates: list[float]) -> str:
+    return f"{statistics.median(rates) / 1e6:.0f} MB/s (from {min(rates) / 1e6:.0f} to {max(rates) / 1e6:.0f})"
 
 
 def _ours(made: House) -> Source:

@@ -1,6 +1,6 @@
 """What is measured: a connector with a large file that somebody may fetch, and nginx with the same file."""
 
-import datetime
+import datetime as dt
 import json
 import shutil
 import subprocess
@@ -108,14 +108,10 @@ def certificate(place: Path) -> None:
     """Write a certificate for this machine and its key into one file."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "bench")])
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     names = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
     made = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-    made = (
-        made.not_valid_before(now)
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(names, critical=False)
-    )
+    made = made.not_valid_before(now).not_valid_after(now + dt.timedelta(days=1)).add_extension(names, critical=False)
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
