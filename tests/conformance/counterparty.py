@@ -297,6 +297,19 @@ class Counterparty:
                 talk.faults.append(f"{path}: {fault!r}")
                 return 400, b""
 
+    def tell(self, path: str, headers: Mapping[str, str]) -> tuple[int, bytes]:
+        """Answer who asks for the state of a process."""
+        kind, _, pid = path.strip("/").partition("/")
+        talk = self.talks.get(pid)
+        if headers.get("Authorization") != self.authorization or talk is None or talk.kind != kind:
+            return 404, b""
+        with talk.lock:
+            return 200, self._state(talk)
+
+    def _state(self, talk: Talk) -> bytes:
+        kind = "TransferProcess" if talk.kind == "transfers" else "ContractNegotiation"
+        return json.dumps({"@context": [CONTEXT], "@type": kind, **talk.pids, "state": talk.state}).encode()
+
     def _read(self, path: str, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
         parts = path.strip("/").split("/")
         kind = TYPES.get("/".join(parts)) or TYPES["/".join([parts[0], *parts[2:]])]
@@ -332,9 +345,7 @@ class Counterparty:
         talk.move(move, talk.case.role)
         talk.ids.add(document["@id"])
         talk.heard.put(move)
-        kind = "TransferProcess" if talk.kind == "transfers" else "ContractNegotiation"
-        answer = {"@context": [CONTEXT], "@type": kind, **talk.pids, "state": talk.state}
-        return 200, json.dumps(answer).encode() if opening else b""
+        return 200, self._state(talk) if opening else b""
 
     def _demand(self, talk: Talk, message: messages.Message) -> None:
         """Hold a message against what the text asks for beyond the schemas."""
@@ -367,7 +378,12 @@ def _handler(counterparty: Counterparty) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            status, answer = counterparty.hear(self.path, dict(self.headers), body)
+            self.answer(*counterparty.hear(self.path, dict(self.headers), body))
+
+        def do_GET(self) -> None:
+            self.answer(*counterparty.tell(self.path, dict(self.headers)))
+
+        def answer(self, status: int, answer: bytes) -> None:
             with suppress(ConnectionError):
                 # No content type, as the kit: an answer is understood by its status and its content.
                 self.send_response(status)

@@ -66,6 +66,16 @@ def test_what_is_right_is_taken(counterparty: Counterparty) -> None:
     assert talk.heard.empty()
 
 
+def test_who_asks_is_told_the_state(counterparty: Counterparty) -> None:
+    """A connector that looks whether its message was taken finds it, and strangers find nothing."""
+    talk = opened(counterparty, "CN:01-04", "AGREED")
+    status, answer = counterparty.tell(f"/negotiations/{talk.pid}", HEADERS)
+    assert (status, checked(answer, "ContractNegotiation")["state"]) == (200, "AGREED")
+    assert counterparty.tell(f"/transfers/{talk.pid}", HEADERS)[0] == 404
+    assert counterparty.tell(f"/negotiations/{talk.pid}", {"Authorization": "other"})[0] == 404
+    assert counterparty.tell("/negotiations/nobody", HEADERS)[0] == 404
+
+
 BROKEN: dict[str, Callable[[Document], object]] = {
     "bare context": lambda message: message.update({"@context": CONTEXT}),
     "foreign context alone": lambda message: message.update({"@context": ["https://example.org/context"]}),
