@@ -10,6 +10,7 @@ the framework's ways to a handler cost several times what finding a page does.
 
 import asyncio
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qs
 
@@ -36,6 +37,9 @@ CACHING: Final = ((b"cache-control", b"private, no-cache"), (b"vary", b"Authoriz
 
 SMALL: Final = 512
 """Bodies up to this size are sent as they are."""
+
+REPEATED: Final = 4096
+"""Longest message, in bytes, that is kept once it was read."""
 
 METHODS: Final = ("GET", "POST")
 FRAMING: Final = {b"content-type", b"content-length"}
@@ -119,9 +123,20 @@ def _page(asked: Asked, catalog: Catalog, peer: Principal) -> Page:
     """Return the page that a message means, or a link: followed by a GET it holds the whole question."""
     wanted: tuple[Any, ...] = ()
     if asked.scope["method"] == "POST":
-        wanted = messages.decode(asked.body, messages.CatalogRequestMessage).filter
+        read = _filter if len(asked.body) <= REPEATED else _filter.__wrapped__
+        wanted = read(asked.body)
     given = parse_qs(asked.scope["query_string"].decode("latin-1")).get("continuation", [""])
     return catalog.page(wanted, peer, given[0])
+
+
+@lru_cache(maxsize=256)
+def _filter(message: bytes) -> tuple[Any, ...]:
+    """Return the filter of a CatalogRequestMessage; crawlers send the same one over and over.
+
+    Raises:
+        InvalidInput: it is no such message.
+    """
+    return messages.decode(message, messages.CatalogRequestMessage).filter
 
 
 def _sent(asked: Asked, catalog: Catalog, page: Page) -> Answer:
