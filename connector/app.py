@@ -228,24 +228,19 @@ def build(
     objects = Objects(folder / "objects")
     triples = Triples.open_or_reset(folder / "triples")
     pool = QueryPool(triples, size=settings.reading.sparql_workers)
-    grants = Grants(read, now, new_id, me, identity.key)
-    ledger = Ledger(database, now, sign_heads(identity))
-    check = check_heads(identity)
-    evidence = EvidenceBook(read, ledger, lambda: verify(database, me, check=check), me)
+    grants, ledger = Grants(read, now, new_id, me, identity.key), Ledger(database, now, sign_heads(identity))
+    evidence = EvidenceBook(read, ledger, lambda: verify(database, me, check=check_heads(identity)), me)
     agreements = Agreements(begin, read, now, new_id, me, identity.sign)
     check_url = network.check_url
-    about_terms = negotiating.letters(begin, now, messenger)
-    moves = Moves(now, new_id, me, agreements)
+    moves, about_terms = Moves(now, new_id, me, agreements), negotiating.letters(begin, now, messenger)
     negotiations = Negotiations(begin, read, now, new_id, me, address, moves, about_terms, check_url)
     about_data = transferring.letters(begin, now, messenger)
     transfers = Transfers(begin, read, now, new_id, me, address, data_address, about_data, grants.give, check_url)
-    limits = Limits(seconds=settings.reading.sparql_seconds)
-    finder = Search(begin, read, me, triples, Index(database), pool, limits)
+    finder = Search(begin, read, me, triples, Index(database), pool, Limits(seconds=settings.reading.sparql_seconds))
     period = timedelta(seconds=settings.federation.crawl_seconds) if settings.federation.crawl_seconds else None
     federation = Federation(begin, read, now, me, messenger, period)
     checks = {"database": identity.peers, "triples": triples.sequence}
-    chores = (identity.purge,)
-    health = Health(begin, read, now, me, lambda whose, row: outbox.revive(whose, row), checks, chores)  # noqa: PLW0108 - the outbox comes below
+    health = Health(begin, read, now, me, lambda whose, row: outbox.revive(whose, row), checks, (identity.purge,))  # noqa: PLW0108 - the outbox comes below
     handlers = _handlers(evidence, federation, health, negotiations, finder, transfers)
     outbox = Outbox(database, handlers, now, lease=LEASE, rests={"evidence.seal": SEALING_RESTS})
     about = settings.description or f"Datasets shared by {settings.name}."
@@ -332,6 +327,28 @@ def data_worker(connector: Connector, door: socket | None, environment: Mapping[
         served.close()
 
 
+ROUTES: Final[Sequence[ControllerRouterHandler]] = (
+    dsp.router,
+    dsp.version,
+    data.DataController,
+    data.RenewalController,
+    datasets.DatasetController,
+    contracts.OfferController,
+    contracts.NegotiationController,
+    contracts.AgreementController,
+    contracts.TransferController,
+    linked_data.LinkedDataController,
+    linked_data.style,
+    operations.PeerController,
+    operations.OperationController,
+    operations.livez,
+    operations.readyz,
+    operations.metrics,
+    finding.SearchController,
+)
+"""Everything that is served."""
+
+
 def web(connector: Connector, *, routes: Sequence[ControllerRouterHandler] = ()) -> Litestar:
     """Return the web application around a connector; while it serves, the outbox delivers.
 
@@ -358,26 +375,7 @@ def web(connector: Connector, *, routes: Sequence[ControllerRouterHandler] = ())
         Exception: problems.failed,
     }
     return Litestar(
-        route_handlers=[
-            dsp.router,
-            dsp.version,
-            data.DataController,
-            data.RenewalController,
-            datasets.DatasetController,
-            contracts.OfferController,
-            contracts.NegotiationController,
-            contracts.AgreementController,
-            contracts.TransferController,
-            linked_data.LinkedDataController,
-            linked_data.style,
-            operations.PeerController,
-            operations.OperationController,
-            operations.livez,
-            operations.readyz,
-            operations.metrics,
-            finding.SearchController,
-            *routes,
-        ],
+        route_handlers=[*ROUTES, *routes],
         dependencies=_dependencies(connector),
         exception_handlers=handlers,
         lifespan=[running],
