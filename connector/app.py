@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from importlib import metadata
 from pathlib import Path
 from socket import socket
-from typing import Any, Final
+from typing import Any, Final, cast
 from uuid import uuid4
 
 import msgspec
@@ -61,6 +61,7 @@ from connector.settings import Settings
 from connector.standards.vc import tokens
 from connector.storage.events import DeliveryFailed, Event, EvidenceRecorded
 from connector.storage.index import Index
+from connector.storage.lane import Lane, Reaction
 from connector.storage.ledger import Ledger, SignatureCheck, Signer, verify
 from connector.storage.objects import Objects
 from connector.storage.outbox import Handler, Outbox
@@ -97,6 +98,9 @@ SUBSCRIBERS: Final[Mapping[type[Event], tuple[str, ...]]] = {
 LEASE: Final = timedelta(seconds=5)
 """After how long the deliveries of a killed process are taken up again."""
 
+REACTIONS: Final = ("negotiations.react", "transfers.react")
+"""Subscribers that hear what a peer's message led to in the transaction of the message."""
+
 SEALING_RESTS: Final = 0.25
 """Seconds between two sealings: the next one will do for all that is recorded meanwhile."""
 
@@ -128,6 +132,7 @@ class Connector:
     pool: QueryPool
     objects: Objects
     outbox: Outbox
+    lane: Lane
     identity: Identity
     evidence: EvidenceBook
     datasets: Datasets
@@ -148,6 +153,7 @@ class Connector:
 
     def close(self) -> None:
         """Let go of files and processes."""
+        self.lane.close()
         self.pool.close()
         self.triples.close()
         self.database.close()
@@ -252,6 +258,7 @@ def build(
         pool=pool,
         objects=objects,
         outbox=outbox,
+        lane=Lane(database, {name: cast("Reaction", handlers[name]) for name in REACTIONS}),
         identity=identity,
         evidence=evidence,
         datasets=Datasets(begin, read, now, me, f"{settings.public_url}/datasets", settings.name, objects, _describe),
@@ -380,13 +387,16 @@ def web(connector: Connector, *, routes: Sequence[ControllerRouterHandler] = ())
         exception_handlers=handlers,
         lifespan=[running],
         openapi_config=OpenAPIConfig(title=f"{settings.name}: connector", version=VERSION, path="/api/schema"),
-        compression_config=CompressionConfig(backend="gzip", exclude=[data.PATH, f"{dsp.PATH}/catalog/"]),
+        compression_config=CompressionConfig(backend="gzip", exclude=[data.PATH, dsp.PATH]),
         middleware=[DefineMiddleware(BoundedBodies, messages=dsp.PATH, streamed=datasets.UPLOADS)],
         request_max_body_size=None,
         state=State(
             {
                 "identity": connector.identity,
                 "catalog": connector.catalog,
+                "lane": connector.lane,
+                "negotiations": connector.negotiations,
+                "transfers": connector.transfers,
                 "reading_open": settings.reading.open,
             }
         ),
@@ -396,7 +406,9 @@ def web(connector: Connector, *, routes: Sequence[ControllerRouterHandler] = ())
 
 def _dependencies(connector: Connector) -> dict[str, Provide]:
     """Return what handlers may ask for by name; each is the one instance of the connector."""
-    kept = (field.name for field in fields(connector) if field.name not in {"settings", "network", "outbox", "pool"})
+    kept = (
+        field.name for field in fields(connector) if field.name not in {"settings", "network", "outbox", "lane", "pool"}
+    )
     found = {name: Provide(_constant(getattr(connector, name)), sync_to_thread=False) for name in (*kept, "address")}
     found["upload_bytes"] = Provide(_constant(connector.settings.storage.upload_bytes), sync_to_thread=False)
     found["accel"] = Provide(_constant(connector.settings.data.accel), sync_to_thread=False)

@@ -244,6 +244,13 @@ class Identity:
     check_url: Callable[[str], None]
     """Refuses addresses that could never be called."""
     authenticators: tuple[Authenticator, ...] = (SignedTokens(),)
+    _provers: tuple[Prover, ...] = field(init=False)
+    _key_id: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Work out what every proof needs."""
+        object.__setattr__(self, "_provers", tuple(each for each in self.authenticators if isinstance(each, Prover)))
+        object.__setattr__(self, "_key_id", jwk.key_id(self.participant, self.key))
 
     # --- who we are -------------------------------------------------------------------------------------------------
 
@@ -254,9 +261,8 @@ class Identity:
     def prove(self, peer: str) -> str:
         """Return the `Authorization` header of a message to `peer`: the first prover's that has one, or our token."""
         context = Context(self.participant, self.now(), self._peer, self._spend)
-        for prover in self.authenticators:
-            shown = prover.prove(peer, context) if isinstance(prover, Prover) else None
-            if shown is not None:
+        for prover in self._provers:
+            if (shown := prover.prove(peer, context)) is not None:
                 return shown
         return f"Bearer {self.mint(peer)}"
 
@@ -266,11 +272,11 @@ class Identity:
         claims = tokens.Claims(
             issuer=self.participant, audience=audience, issued=now, expires=now + TOKEN_LIFE, id=self.new_id()
         )
-        return tokens.sign(claims, self.key, jwk.key_id(self.participant, self.key))
+        return tokens.sign(claims, self.key, self._key_id)
 
     def sign(self, document: object) -> str:
         """Return our signature over a JSON document, to be checked with `tokens.verify_document`."""
-        return tokens.sign_document(document, self.key, jwk.key_id(self.participant, self.key))
+        return tokens.sign_document(document, self.key, self._key_id)
 
     # --- who is speaking --------------------------------------------------------------------------------------------
 

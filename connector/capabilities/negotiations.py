@@ -453,8 +453,7 @@ def _the_same(known: Negotiation, peer: str, offer: str, claims: Mapping[str, st
 
 def _opened(work: Work, sender: Principal, theirs: str, role: Role) -> Negotiation | None:
     """Return the negotiation that the same first message of a peer opened before."""
-    same = (col(Negotiation.peer) == sender.participant, col(Negotiation.peer_pid) == theirs)
-    found = work.select(Negotiation, *same, col(Negotiation.role) == role.value)
+    found = work.find_by(Negotiation, peer=sender.participant, role=role.value, peer_pid=theirs)
     return found[0] if found else None
 
 

@@ -213,12 +213,8 @@ class Transfers:
 
     def _open(self, message: messages.TransferRequestMessage, sender: Principal) -> Transfer:
         with self.begin(self.participant) as work:
-            repeated = work.select(
-                Transfer,
-                col(Transfer.peer) == sender.participant,
-                col(Transfer.peer_pid) == message.consumer_pid,
-                col(Transfer.role) == Role.PROVIDER.value,
-            )
+            asked = {"peer": sender.participant, "role": Role.PROVIDER.value, "peer_pid": message.consumer_pid}
+            repeated = work.find_by(Transfer, **asked)
             if repeated:
                 return repeated[0]
             contract = need_active(work, message.agreement_id, sender.participant, Role.PROVIDER)

@@ -366,6 +366,11 @@ class Work:
         return [{**checked, "subscriber": subscriber} for subscriber in subscribers]
 
     @property
+    def is_writable(self) -> bool:
+        """Say whether the unit may write."""
+        return self._writable
+
+    @property
     def connection(self) -> Connection:
         """The unit's connection, for the projections in the same database; unlike rows, not narrowed to anybody."""
         return self._must_be_open().core

@@ -5,9 +5,8 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any, Final
 
-import rfc8785
-
 from connector.errors import InvalidInput
+from connector.standards import canonical as form
 
 _TEXT: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
@@ -24,8 +23,8 @@ def canonical(value: object) -> bytes:
         InvalidInput: it has none: a number beyond 2⁵³ or not finite, a lone surrogate, a key that is no text.
     """
     try:
-        return rfc8785.dumps(value)  # type: ignore[arg-type]
-    except (rfc8785.CanonicalizationError, UnicodeEncodeError, RecursionError) as error:
+        return form.canonical(value)
+    except form.Uncanonical as error:
         raise InvalidInput("The value has no canonical JSON form.", reasons=[str(error)]) from error
 
 

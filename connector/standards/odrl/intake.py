@@ -6,7 +6,9 @@ is allowed there. `read` refuses on the first sight of one, `understood` lists t
 stranger's to word. Out goes one spelling: absolute or `odrl:` names, typed string values, arrays.
 """
 
+from collections import OrderedDict
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, Final
 
 import msgspec
@@ -61,7 +63,7 @@ def read(document: Mapping[str, Any], table: Table = OPERANDS, limits: Limits = 
         InvalidInput: a term is unknown or a value ill-typed; names the term, its JSON path, and what is allowed there.
         TooLarge: it is deeper or larger than `limits`.
     """
-    reading = _Reading(document, table, limits)
+    reading = _reading(document, table, limits)
     if reading.findings:
         first = reading.findings[0]
         others = [str(finding) for finding in reading.findings[1:]]
@@ -118,10 +120,34 @@ def fingerprint(document: Mapping[str, Any], table: Table = OPERANDS, limits: Li
     Raises:
         TooLarge: it is deeper or larger than `limits`.
     """
-    reading = _Reading(document, table, limits)
+    reading = _reading(document, table, limits)
     if reading.findings:
         return normal.digest({"structure": structure(document, ("@id", "@type", "timestamp", *PARTIES))})
-    return normal.fingerprint(reading.policy, table)
+    return reading.fingerprint
+
+
+_KNOWN: Final[OrderedDict[bytes, "_Reading"]] = OrderedDict()
+KNOWN: Final = 256
+"""How many documents are remembered as they were read: the same terms come again in every message about them."""
+KNOWN_BYTES: Final = 16 * 1024
+
+
+def _reading(document: Mapping[str, Any], table: Table, limits: Limits) -> "_Reading":
+    """Return the reading of a document; a small one that was read lately is not read again."""
+    if table is not OPERANDS or limits is not LIMITS:
+        return _Reading(document, table, limits)
+    try:
+        key = msgspec.json.encode(document)
+    except (TypeError, ValueError, RecursionError):
+        return _Reading(document, table, limits)
+    known = _KNOWN.get(key)
+    if known is None:
+        known = _Reading(document, table, limits)
+        if len(key) <= KNOWN_BYTES:
+            _KNOWN[key] = known
+            while len(_KNOWN) > KNOWN:
+                _KNOWN.pop(next(iter(_KNOWN)), None)
+    return known
 
 
 def _write_rule(rule: Rule) -> dict[str, Any]:
@@ -159,6 +185,11 @@ class _Reading:
         self.parties: dict[str, list[tuple[str, str | None]]] = {key: [] for key in PARTIES}
         self.prefixes = self._prefixes(document.get("@context"))
         self.policy = self._policy({key: value for key, value in document.items() if key != "@context"})
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """The fingerprint of the rules; meaningful where there are no findings."""
+        return normal.fingerprint(self.policy, self.table)
 
     def find(self, message: str, where: str, allowed: str | None = None) -> None:
         """Keep a finding; past a screenful, one more tells nobody anything."""

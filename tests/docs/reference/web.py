@@ -17,6 +17,7 @@ from connector.web import data, problems
 from connector.web import search as finding
 from connector.web.auth import peer_only
 from connector.web.linked_data import FORMS, HTML
+from connector.web.processes import PROVED_INSIDE
 from tests.docs.reference.markdown import code, page, section, summary, table
 
 # --- refusals ---------------------------------------------------------------------------------------------------------
@@ -185,7 +186,7 @@ def _plain(path: str) -> str:
 def _who(path: str, handler: HTTPRouteHandler) -> str:
     """Return who passes the guards of a route."""
     guards = handler.resolve_guards()
-    if peer_only in guards:
+    if peer_only in guards or PROVED_INSIDE in handler.opt:
         return "peers"
     if finding.readers_only in guards:
         return "any key"
