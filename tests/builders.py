@@ -235,11 +235,12 @@ class Heard:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a puppet answers; `status` 0 closes the connection without a word."""
+    """What a puppet answers; `status` 0 closes the connection without a word, `chunked` sends it in pieces."""
 
     status: int
     body: bytes = b""
     headers: tuple[tuple[str, str], ...] = ()
+    chunked: bool = False
 
 
 Script = Callable[[Heard], Answer]
@@ -330,10 +331,16 @@ def _handler(made: Puppet) -> type[BaseHTTPRequestHandler]:
                 self.connection.shutdown(socket.SHUT_RDWR)
                 return
             self.send_response(answer.status)
-            for name, value in (("Content-Length", str(len(answer.body))), *answer.headers):
+            size = ("Transfer-Encoding", "chunked") if answer.chunked else ("Content-Length", str(len(answer.body)))
+            for name, value in (size, *answer.headers):
                 self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(answer.body)
+            if answer.chunked:
+                for piece in (answer.body[:7], answer.body[7:]):
+                    self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+                self.wfile.write(b"0\r\n\r\n")
+            else:
+                self.wfile.write(answer.body)
 
         do_GET = do_POST  # noqa: N815 - the library calls it by this name
 
