@@ -238,6 +238,8 @@ def _fields(entry: Entry) -> dict[str, Any]:
 def _rows(key: int, found: Mapping[str, Sequence[Value]]) -> Iterator[dict[str, Any]]:
     for name, listed in found.items():
         for number, value in enumerate(listed):
+            if "\x00" in value.text:
+                continue  # PostgreSQL keeps no such text, and no filter can ask for it
             folded = value.text.casefold()
             yield {
                 "key": key,
