@@ -12,8 +12,6 @@ from connector.errors import PeerFailed
 ERROR_BYTES: Final = 64 * 1024
 """How much of a refusal's body is kept while streaming."""
 CHUNK: Final = 64 * 1024
-RATIO: Final = 100
-"""Decoded bytes per received byte above which a compressed body is a bomb (real data stays below 20)."""
 RATIO_FREE: Final = 1024 * 1024
 """Decoded bytes below which the ratio is not looked at: a short page of blanks is no attack."""
 MEMBER_BYTES: Final = 512
@@ -48,6 +46,8 @@ class _Unpacking:
     """Counts what a packed body unpacks to, and stops when it turns out to be a bomb."""
 
     coding = ""
+    ratio = 1
+    """Decoded bytes per received byte above which a body is a bomb, several times that of a catalog of twins."""
 
     def __init__(self, host: str) -> None:
         self._host = host
@@ -56,7 +56,7 @@ class _Unpacking:
         self._total = 0
 
     def _check(self) -> None:
-        bomb = self._total > max(RATIO_FREE, RATIO * self._received)
+        bomb = self._total > max(RATIO_FREE, self.ratio * self._received)
         if bomb or self._members * MEMBER_BYTES > self._received + CHUNK:
             raise PeerFailed(f"{self._host} sends a body that unpacks to a suspicious size.", retryable=False)
 
@@ -73,6 +73,7 @@ class _Gunzip(_Unpacking):
     """Unpacks a gzip stream (RFC 1952) piece by piece."""
 
     coding = "gzip"
+    ratio = 300  # a catalog whose datasets differ in their names alone: 60
 
     def __init__(self, host: str) -> None:
         super().__init__(host)
@@ -109,6 +110,7 @@ class _Unzstd(_Unpacking):
     """Unpacks a zstd stream (RFC 8878) piece by piece."""
 
     coding = "zstd"
+    ratio = 1000  # the same catalog: 150
 
     def __init__(self, host: str) -> None:
         super().__init__(host)

@@ -461,6 +461,19 @@ def test_no_tag_goes_to_another_address(house: Still, peer: Puppet) -> None:
 
 
 @pytest.mark.parametrize("packing", CODINGS)
+def test_a_catalog_of_twins_is_no_bomb(house: Still, peer: Puppet, packing: str) -> None:
+    """Datasets that differ in their names alone pack to a hundredth and less, and are taken all the same."""
+    title = " ".join(hashlib.sha256(str(number).encode()).hexdigest() for number in range(30))
+    one = entry("urn:d:000", title).decode()
+    whole = page(*(one.replace("urn:d:000", f"urn:d:{number:03}").encode() for number in range(450)))
+    packed = CODINGS[packing](whole.body)
+    assert len(whole.body) > 1024**2
+    assert len(whole.body) > 30 * len(packed)
+    crawl(house, peer, Answer(200, packed, (("Content-Encoding", packing),)))
+    assert len(copies(house)) == 450
+
+
+@pytest.mark.parametrize("packing", CODINGS)
 def test_packed_pages_are_asked_for_and_read(house: Still, peer: Puppet, packing: str) -> None:
     """A whole catalog packs to a twentieth: a crawl takes it so."""
     whole = page(entry(key(1)))
