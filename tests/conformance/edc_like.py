@@ -80,7 +80,7 @@ class EdcLike:
     def dataset(self, key: str, **terms: Any) -> dict[str, Any]:
         """Return a dataset of its catalog: an offer id of base64, both formats, the service in each distribution."""
         offer = {
-            "@id": f"ZGVm:{key.encode().hex()}==:{uuid4().hex}",
+            "@id": f"ZGVm==:{key.encode().hex()}==:{uuid4().hex}",
             "@type": "Offer",
             "permission": [{"action": "use"}],
         }
