@@ -52,10 +52,20 @@ from connector.capabilities.identity import (
 from connector.capabilities.messenger import TRY_AGAIN, Messenger
 from connector.capabilities.moves import Moves
 from connector.capabilities.negotiations import Negotiations
-from connector.capabilities.notices import NegotiationMessageDue, NegotiationMoved, NegotiationStepDue
+from connector.capabilities.notices import (
+    NegotiationMessageDue,
+    NegotiationMoved,
+    NegotiationStepDue,
+    PushDue,
+    TransferMessageDue,
+    TransferMoved,
+    TransferStepDue,
+)
 from connector.capabilities.offers import OfferClosed, OfferMade, Offers
+from connector.capabilities.places import Places
+from connector.capabilities.pushing import Pushes
 from connector.capabilities.search import Search
-from connector.capabilities.transfers import TransferMessageDue, TransferMoved, Transfers, TransferStepDue
+from connector.capabilities.transfers import Transfers
 from connector.network import Egress, Network
 from connector.settings import Settings
 from connector.standards.vc import tokens
@@ -85,6 +95,7 @@ SUBSCRIBERS: Final[Mapping[type[Event], tuple[str, ...]]] = {
     TransferMoved: ("transfers.react",),
     TransferMessageDue: ("transfers.send",),
     TransferStepDue: ("transfers.act",),
+    PushDue: ("pushes.push",),
     AgreementEnded: ("transfers.end",),
     PeerTrusted: ("federation.schedule",),
     PeerDistrusted: ("federation.forget",),
@@ -92,7 +103,7 @@ SUBSCRIBERS: Final[Mapping[type[Event], tuple[str, ...]]] = {
     CrawlDue: ("federation.crawl", "federation.schedule"),
     EvidenceRecorded: ("evidence.seal",),
     TidyDue: ("health.tidy",),
-    DeliveryFailed: ("negotiations.undelivered", "transfers.undelivered", "federation.failed"),
+    DeliveryFailed: ("negotiations.undelivered", "transfers.undelivered", "pushes.failed", "federation.failed"),
 }
 
 LEASE: Final = timedelta(seconds=5)
@@ -141,6 +152,7 @@ class Connector:
     negotiations: Negotiations
     transfers: Transfers
     delivery: Delivery
+    pushes: Pushes
     catalog: Catalog
     search: Search
     federation: Federation
@@ -225,31 +237,29 @@ def build(
         passing: 4xx answers of peers after which the same message may succeed later.
     """
     me, folder = settings.participant, settings.folder
-    network = open_network(settings)
-    database = open_database(settings)
+    network, database = open_network(settings), open_database(settings)
     begin, read = database.begin, database.read
     identity = open_identity(settings, database, network, authenticators)
     messenger = Messenger(network, identity.prove, passing)
-    address, data_address = settings.public_url + dsp.PATH, settings.data_url + data.PATH
-    objects = Objects(folder / "objects")
-    triples = Triples.open_or_reset(folder / "triples")
+    address, check_url = settings.public_url + dsp.PATH, network.check_url
+    objects, triples = Objects(folder / "objects"), Triples.open_or_reset(folder / "triples")
     pool = QueryPool(triples, size=settings.reading.sparql_workers)
     grants, ledger = Grants(read, now, new_id, me, identity.key), Ledger(database, now, sign_heads(identity))
     evidence = EvidenceBook(read, ledger, lambda: verify(database, me, check=check_heads(identity)), me)
     agreements = Agreements(begin, read, now, new_id, me, identity.sign)
-    check_url = network.check_url
     moves, about_terms = Moves(now, new_id, me, agreements), negotiating.letters(begin, now, messenger)
     negotiations = Negotiations(begin, read, now, new_id, me, address, moves, about_terms, check_url)
-    about_data = transferring.letters(begin, now, messenger)
-    transfers = Transfers(begin, read, now, new_id, me, address, data_address, about_data, grants.give, check_url)
+    places = Places(address, settings.data_url + data.PATH, grants.give, check_url)
+    transfers = Transfers(begin, read, now, new_id, me, address, places, transferring.letters(begin, now, messenger))
+    delivery = Delivery(read, now, me, objects, grants.check)
+    pushes = Pushes(begin, read, now, me, delivery, transfers, network)
     finder = Search(begin, read, me, triples, Index(database), pool, Limits(seconds=settings.reading.sparql_seconds))
     period = timedelta(seconds=settings.federation.crawl_seconds) if settings.federation.crawl_seconds else None
     federation = Federation(begin, read, now, me, messenger, period)
     checks = {"database": identity.peers, "triples": triples.sequence}
     health = Health(begin, read, now, me, lambda whose, row: outbox.revive(whose, row), checks, (identity.purge,))  # noqa: PLW0108 - the outbox comes below
-    handlers = _handlers(evidence, federation, health, negotiations, finder, transfers)
+    handlers = _handlers(evidence, federation, health, negotiations, pushes, finder, transfers)
     outbox = Outbox(database, handlers, now, lease=LEASE, rests={"evidence.seal": SEALING_RESTS})
-    about = settings.description or f"Datasets shared by {settings.name}."
     return Connector(
         settings=settings,
         database=database,
@@ -266,8 +276,9 @@ def build(
         agreements=agreements,
         negotiations=negotiations,
         transfers=transfers,
-        delivery=Delivery(read, now, me, objects, grants.check),
-        catalog=Catalog(begin, read, me, settings.name, about, f"{settings.public_url}/catalog", address),
+        delivery=delivery,
+        pushes=pushes,
+        catalog=Catalog(begin, read, me, settings.name, settings.about, f"{settings.public_url}/catalog", address),
         search=finder,
         federation=federation,
         health=health,
@@ -279,6 +290,7 @@ def _handlers(
     federation: Federation,
     health: Health,
     negotiations: Negotiations,
+    pushes: Pushes,
     search: Search,
     transfers: Transfers,
 ) -> dict[str, Handler]:
@@ -294,6 +306,8 @@ def _handlers(
         "negotiations.react": negotiations.react,
         "negotiations.send": negotiations.send,
         "negotiations.undelivered": negotiations.undelivered,
+        "pushes.failed": pushes.failed,
+        "pushes.push": pushes.push,
         "search.project": search.project,
         "transfers.act": transfers.act,
         "transfers.end": transfers.end,

@@ -123,6 +123,11 @@ class Settings(_Part, frozen=True):
         return self.server.public_url.rstrip("/") or f"http://{self.server.host}:{self.server.port}"
 
     @property
+    def about(self) -> str:
+        """One sentence about the catalog."""
+        return self.description or f"Datasets shared by {self.name}."
+
+    @property
     def has_data_worker(self) -> bool:
         """Whether files are sent from a process of their own."""
         reachable = bool(self.data.port or self.data.public_url or not self.server.public_url)

@@ -20,12 +20,12 @@ from sqlmodel import col
 from connector.capabilities.evidence import Begin
 from connector.capabilities.identity import Principal
 from connector.capabilities.pages import Page, Pages
-from connector.capabilities.transfers import PULL
 from connector.errors import Busy, InvalidInput, NotFound, TooLarge
 from connector.standards import rdf
 from connector.standards.dsp import catalog as dsp
 from connector.standards.dsp import query
 from connector.standards.dsp.entries import iri_of
+from connector.standards.dsp.targets import HTTP_PULL
 from connector.storage import shelf
 from connector.storage.tables import Asset, Dataset, Offer
 from connector.storage.work import Work
@@ -343,6 +343,6 @@ _SAMPLE: Final = b"""
 def _entry(
     key: str, title: str, triples: rdf.Triples, offers: Sequence[Mapping[str, Any]], address: str
 ) -> shelf.Entry:
-    entry = msgspec.json.encode(dsp.dataset_entry(triples, key, offers, address, [PULL]))
+    entry = msgspec.json.encode(dsp.dataset_entry(triples, key, offers, address, [HTTP_PULL]))
     digest = hashlib.sha256(entry).hexdigest()[:32]
-    return shelf.Entry(key, title, entry, digest, query.values(triples, key, [PULL]))
+    return shelf.Entry(key, title, entry, digest, query.values(triples, key, [HTTP_PULL]))

@@ -99,6 +99,18 @@ class Delivery:
         with self.read(self.participant) as work:
             self._permitted(work, grant)
 
+    def permitted(self, grant: Grant) -> list[Asset]:
+        """Return the files of a running transfer that we bring to its consumer ourselves.
+
+        Raises:
+            Denied: it is permitted no longer; the reasons say why.
+        """
+        return self._assets(grant)
+
+    def open_asset(self, grant: Grant, asset: Asset) -> Opened:
+        """Open one of them, for the caller to close; NotFound: it is damaged."""
+        return self._open(grant, self.now(), asset)
+
     def stands(self, grant: Grant) -> bool:
         """Say whether a running transfer is still permitted; Busy and the like say that it cannot be told now."""
         try:

@@ -43,6 +43,35 @@ class NegotiationStepDue(Event, frozen=True, kw_only=True):
     step: int
 
 
+class TransferMoved(Event, frozen=True, kw_only=True):
+    """A transfer reached a new state, by our move or the peer's."""
+
+    state: transfer.State
+
+
+class TransferMessageDue(Event, frozen=True, kw_only=True):
+    """We made a move and the peer has to hear of it; `message` is the message's id, the same on every try.
+
+    `reply` is the start with which a provider answers a consumer that goes on: no move, and the consumer may refuse it.
+    `doubt` counts the looks at whether the peer, which took the message without a word, has it.
+    """
+
+    move: transfer.Move
+    message: str
+    reply: bool = False
+    doubt: int = 0
+
+
+class PushDue(Event, frozen=True, kw_only=True):
+    """A transfer runs whose data we bring to its consumer."""
+
+
+class TransferStepDue(Event, frozen=True, kw_only=True):
+    """The time has come for a step of a transfer's script, the one after `step` steps."""
+
+    step: int
+
+
 def message(
     ours: Negotiation, agreement: Agreement | None, event: NegotiationMessageDue, participant: str, address: str
 ) -> tuple[str, NegotiationMessage]:
@@ -82,7 +111,7 @@ def message(
 
 
 def about_transfer(
-    ours: Transfer, move: transfer.Move, key: str, address: str, access: Callable[[], messages.DataAddress]
+    ours: Transfer, move: transfer.Move, key: str, address: str, access: Callable[[], messages.DataAddress | None]
 ) -> tuple[str, transfer.TransferMessage]:
     """Return the path under the peer's address and the message that tells of a move in a transfer.
 
@@ -91,7 +120,7 @@ def about_transfer(
         move: what we did.
         key: the message's id.
         address: the base of our protocol endpoints, for a peer that does not know us yet.
-        access: makes the address of our data with a fresh token.
+        access: makes the address of our data with a fresh token; None where we bring the data.
     """
     consumer, provider = pids(ours)
     both: dict[str, Any] = {"id": key, "consumer_pid": consumer, "provider_pid": provider}
@@ -105,6 +134,7 @@ def about_transfer(
                 agreement_id=ours.agreement,
                 format=ours.format,
                 callback_address=address,
+                data_address=messages.load_address(ours.data_address) if ours.data_address else None,
             )
         case transfer.Move.START:
             data = access() if ours.role == Role.PROVIDER else None

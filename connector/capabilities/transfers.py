@@ -4,7 +4,6 @@ House rules as in `negotiations`. One use of an agreement is one transfer that w
 counts. The bytes themselves are `delivery`'s.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -16,48 +15,22 @@ from connector.capabilities.agreements import AgreementEnded, need_active, why_n
 from connector.capabilities.evidence import Begin, Clock, NewId
 from connector.capabilities.identity import Principal
 from connector.capabilities.messenger import Messenger, message_id
-from connector.capabilities.notices import about_transfer
+from connector.capabilities.notices import PushDue, TransferMessageDue, TransferMoved, TransferStepDue, about_transfer
 from connector.capabilities.offers import facts
+from connector.capabilities.places import Places
 from connector.capabilities.processes import APPROVAL, Letters, between, check_pids, once_more, said_again, unheard
 from connector.errors import Conflict, Denied, IllegalMove, InvalidInput, NotFound
 from connector.standards.dsp import automation, messages, transfer, wire
-from connector.standards.dsp.address import RENEWAL, plain, pull
+from connector.standards.dsp.address import RENEWAL
 from connector.standards.dsp.negotiation import Role
+from connector.standards.dsp.targets import HTTP_PULL, PUSHES
 from connector.standards.dsp.transfer import Move, State, TransferMessage
 from connector.standards.odrl.decide import judge
-from connector.storage.events import DeliveryFailed, Event
-from connector.storage.tables import Agreement, Asset, Evidence, Peer, Transfer
+from connector.storage.events import DeliveryFailed
+from connector.storage.tables import Agreement, Asset, Evidence, JsonObject, Peer, Transfer
 from connector.storage.work import Work
 
-PULL: Final = "HttpData-PULL"
-"""The transfer format that every connector of this kind offers: the consumer fetches over HTTP."""
-
 FINAL: Final = transfer.FINAL
-
-
-class TransferMoved(Event, frozen=True, kw_only=True):
-    """A transfer reached a new state, by our move or the peer's."""
-
-    state: State
-
-
-class TransferMessageDue(Event, frozen=True, kw_only=True):
-    """We made a move and the peer has to hear of it; `message` is the message's id, the same on every try.
-
-    `reply` is the start with which a provider answers a consumer that goes on: no move, and the consumer may refuse it.
-    `doubt` counts the looks at whether the peer, which took the message without a word, has it.
-    """
-
-    move: Move
-    message: str
-    reply: bool = False
-    doubt: int = 0
-
-
-class TransferStepDue(Event, frozen=True, kw_only=True):
-    """The time has come for a step of a transfer's script, the one after `step` steps."""
-
-    step: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,25 +43,34 @@ class Transfers:
     new_id: NewId
     participant: str
     address: str
-    data_address: str
+    places: Places
     letters: Letters[Transfer]
-    grant: Callable[[str, str], str]
-    check_url: Callable[[str], None]
 
     # --- asked by our own people --------------------------------------------------------------------------------
 
-    def request(self, agreement: str, by: Principal, pid: str | None = None) -> Transfer:
+    def request(
+        self,
+        agreement: str,
+        by: Principal,
+        pid: str | None = None,
+        format: str = HTTP_PULL,  # noqa: A002 - the protocol's word
+        place: messages.DataAddress | None = None,
+    ) -> Transfer:
         """Ask the provider for the data of an agreement.
 
         Args:
             agreement: the agreement's id.
             by: who asks.
             pid: the transfer's id, for a caller that may have to ask again; asking again changes nothing.
+            format: how the data is to come.
+            place: where the provider is to bring it, in a push format.
 
         Raises:
             NotFound: we are no consumer of such an agreement.
             Conflict: the agreement is not in force, or `pid` is taken by another transfer.
+            InvalidInput: a format that we do not speak, or a place that is not fit for it.
         """
+        kept = self.places.agreed(format, place)
         with self.begin(self.participant) as work:
             if pid and (known := work.find(Transfer, pid)) is not None:
                 return _the_same(known, agreement)
@@ -103,7 +85,8 @@ class Transfers:
                     callback=work.need(Peer, contract.peer).address,
                     agreement=agreement,
                     dataset=contract.dataset,
-                    format=PULL,
+                    format=format,
+                    data_address=kept,
                     state=transfer.apply(None, Move.REQUEST, Role.CONSUMER),
                     automation=contract.automation,
                     script=contract.script,
@@ -185,8 +168,8 @@ class Transfers:
         """
         with self.read(self.participant) as work:
             ours = work.need(Transfer, pid)
-        if ours.role != Role.CONSUMER:
-            raise NotFound("transfer", pid)
+        if ours.role != Role.CONSUMER or ours.format in PUSHES:
+            raise NotFound("transfer to fetch from", pid)
         if ours.state != State.STARTED or ours.data_address is None:
             raise Conflict(_not_running(ours), fix="Request a new transfer.")
         address = messages.load_address(ours.data_address)
@@ -194,9 +177,8 @@ class Transfers:
         if renewal is None:
             return address
         answer = await self.letters.messenger.post(ours.peer, renewal, b"{}")
-        fresh = plain(messages.load_address(wire.read(answer.body)))
-        self._check_address(fresh)
-        return fresh
+        fresh = self.places.received(messages.load_address(wire.read(answer.body)))
+        return messages.load_address(fresh)
 
     # --- said by a peer -----------------------------------------------------------------------------------------
 
@@ -208,22 +190,19 @@ class Transfers:
             Conflict: the agreement is not in force.
             InvalidInput: a format that we do not offer, or a callback address that must not be called.
         """
-        self.check_url(message.callback_address)
-        return once_more(lambda: self._open(message, sender))
+        self.places.check_url(message.callback_address)
+        kept = self.places.agreed(message.format, message.data_address)
+        return once_more(lambda: self._open(message, sender, kept))
 
-    def _open(self, message: messages.TransferRequestMessage, sender: Principal) -> Transfer:
+    def _open(self, message: messages.TransferRequestMessage, sender: Principal, place: JsonObject | None) -> Transfer:
         with self.begin(self.participant) as work:
             asked = {"peer": sender.participant, "role": Role.PROVIDER.value, "peer_pid": message.consumer_pid}
             repeated = work.find_by(Transfer, **asked)
             if repeated:
                 return repeated[0]
             contract = need_active(work, message.agreement_id, sender.participant, Role.PROVIDER)
-            if message.format != PULL or not work.select(Asset, col(Asset.dataset) == contract.dataset, limit=1):
-                raise InvalidInput(
-                    f"The format {message.format!r} is not offered for this dataset.",
-                    where="format",
-                    fix=f"Take one of the catalog's: {PULL}.",
-                )
+            if not work.select(Asset, col(Asset.dataset) == contract.dataset, limit=1):
+                raise InvalidInput("The dataset has no file that could be given.", where="format")
             ours = work.add(
                 Transfer(
                     participant=self.participant,
@@ -235,6 +214,7 @@ class Transfers:
                     agreement=contract.id,
                     dataset=contract.dataset,
                     format=message.format,
+                    data_address=place,
                     state=transfer.apply(None, Move.REQUEST, Role.CONSUMER),
                     automation=contract.automation,
                     script=contract.script,
@@ -272,8 +252,7 @@ class Transfers:
                 raise
             ours.pending, ours.updated = None, self.now()
             if isinstance(message, messages.TransferStartMessage) and message.data_address is not None:
-                self._check_address(address := plain(message.data_address))
-                ours.data_address = messages.dump(address)
+                ours.data_address = self.places.received(message.data_address)
             if isinstance(message, messages.TransferTerminationMessage | messages.TransferSuspensionMessage):
                 ours.code, ours.reason = message.code, list(message.reason)
             self._heard(work, ours, move, message)
@@ -297,13 +276,13 @@ class Transfers:
         with self.read(self.participant) as work:
             ours = between(work.find(Transfer, pid), "transfer", pid, sender)
             contract = work.need(Agreement, ours.agreement)
-        if ours.role != Role.PROVIDER:
-            raise NotFound("transfer", pid)
+        if ours.role != Role.PROVIDER or ours.format in PUSHES:
+            raise NotFound("transfer to fetch from", pid)
         if contract.state != "active":
             raise Conflict(why_not(contract), fix="Negotiate a new agreement.")
         if ours.state != State.STARTED:
             raise Conflict(_not_running(ours), fix="Request a new transfer.")
-        return self._access(ours)
+        return self.places.pull(ours)
 
     # --- heard from the outbox ----------------------------------------------------------------------------------
 
@@ -335,6 +314,13 @@ class Transfers:
                     why = [f"The agreement was terminated: {event.reason}"]
                     self._terminate(work, ours, "agreement-terminated", why, participant)
 
+    def fail(self, pid: str, code: str, why: list[str]) -> None:
+        """End a transfer that cannot go on, unless it is over: the peer is told why."""
+        with self.begin(self.participant) as work:
+            ours = work.need(Transfer, pid, lock=True)
+            if ours.state not in FINAL:
+                self._terminate(work, ours, code, why, self.participant)
+
     async def send(self, event: TransferMessageDue, participant: str) -> None:
         """Tell the peer about our move.
 
@@ -349,7 +335,7 @@ class Transfers:
             return
         if event.doubt and (event.reply or ours.state != transfer.RESULTS[event.move]):
             return
-        path, message = about_transfer(ours, event.move, event.message, self.address, lambda: self._access(ours))
+        path, message = about_transfer(ours, event.move, event.message, self.address, lambda: self.places.access(ours))
         await self.letters.tell(
             participant,
             ours,
@@ -372,7 +358,8 @@ class Transfers:
     # --- inside -------------------------------------------------------------------------------------------------
 
     def _heard(self, work: Work, ours: Transfer, move: Move, message: TransferMessage) -> None:
-        body = messages.dump(message) if move is not Move.START else {"@type": "TransferStartMessage"}
+        # A data address opens something, ours or the peer's, and evidence is for ever.
+        body = {name: said for name, said in messages.dump(message).items() if name != "dataAddress"}
         work.record(ours.pid, f"transfer.{move}.received", ours.peer, body, message_id(message))
         work.emit(TransferMoved(subject=ours.pid, state=State(ours.state)))
 
@@ -381,6 +368,8 @@ class Transfers:
         body = {"message": key, "state": ours.state, "agreement": ours.agreement, "reason": ours.reason}
         work.record(ours.pid, f"transfer.{move}", by, body)
         work.emit(TransferMessageDue(subject=ours.pid, move=move, message=key, reply=reply))
+        if move is Move.START and ours.role == Role.PROVIDER and ours.format in PUSHES:
+            work.emit(PushDue(subject=ours.pid))
 
     def _resumed(self, work: Work, ours: Transfer) -> bool:
         """Tell whether a start may be a provider's reply to us, who went on with what was suspended."""
@@ -454,17 +443,6 @@ class Transfers:
             if move is Move.SUSPEND:
                 ours.code, ours.reason = "scripted", why
             self._move(work, ours, move, self.participant)
-
-    def _check_address(self, address: messages.DataAddress) -> None:
-        """Refuse a data address that nobody on our side may call (a start is refused whole, and stays undone)."""
-        for url in (address.endpoint, address.get(RENEWAL)):
-            if url is not None:
-                self.check_url(url)
-
-    def _access(self, ours: Transfer) -> messages.DataAddress:
-        endpoint = f"{self.data_address}/{ours.pid}"
-        renewal = f"{self.address}/transfers/{ours.pid}/renewal"
-        return pull(endpoint, self.grant(ours.pid, ours.peer), renewal)
 
 
 def letters(begin: Begin, now: Clock, messenger: Messenger) -> Letters[Transfer]:

@@ -285,6 +285,25 @@ class Transfer(Row, table=True):
     updated: datetime = Field(sa_type=Moment)
 
 
+class Push(Row, table=True):
+    """How far a file of a transfer has come that we bring to its consumer; `sent` bytes are surely there.
+
+    `upload` and `tags` are the upload in parts of an S3 store and the tags of the parts it has.
+    """
+
+    __tablename__ = "push"
+
+    transfer: str = Field(primary_key=True)
+    filename: str = Field(primary_key=True)
+    digest: str = ""
+    size: int = Field(sa_type=BigInteger)
+    sent: int = Field(default=0, sa_type=BigInteger)
+    upload: str | None = None
+    tags: list[str] = Field(default_factory=list, sa_type=Json)
+    done: bool = False
+    updated: datetime = Field(sa_type=Moment)
+
+
 class Evidence(SQLModel, table=True):
     """What happened, provably: written in the transaction of the act, sealed into the chain a moment later.
 

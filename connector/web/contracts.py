@@ -15,7 +15,7 @@ from connector.capabilities.offers import Offers
 from connector.capabilities.processes import timeline
 from connector.capabilities.transfers import Transfers
 from connector.errors import InvalidInput
-from connector.standards.dsp import messages
+from connector.standards.dsp import messages, targets
 from connector.standards.dsp.automation import Automation
 from connector.standards.odrl import explain, intake, templates
 from connector.web.auth import needs
@@ -82,10 +82,15 @@ class Terms(_Body, frozen=True):
 
 
 class NewTransfer(_Body, frozen=True):
-    """A request for the data of an agreement; `id` lets one ask again safely."""
+    """A request for the data of an agreement; `id` lets one ask again safely.
+
+    `format` says how the data is to come; in a push format `dataAddress` says whereto.
+    """
 
     agreement: str
     id: str | None = None
+    format: str = targets.HTTP_PULL
+    data_address: dict[str, Any] | None = msgspec.field(default=None, name="dataAddress")
 
 
 class Reason(_Body, frozen=True):
@@ -249,7 +254,8 @@ class TransferController(Controller):
     @post(status_code=HTTP_201_CREATED, guards=[needs("consumer")], sync_to_thread=True)
     def request(self, data: JSONBody[NewTransfer], transfers: Given[Transfers], by: By) -> Json:
         """Ask for the data of an agreement."""
-        return shown(transfers.request(data.agreement, by, data.id))
+        place = messages.load_address(data.data_address) if data.data_address is not None else None
+        return shown(transfers.request(data.agreement, by, data.id, data.format, place))
 
     @get(guards=[needs()], sync_to_thread=True)
     def all(self, transfers: Given[Transfers]) -> list[Json]:

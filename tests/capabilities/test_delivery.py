@@ -47,7 +47,7 @@ def running(
 
 def grant(house: Still, ours: Transfer, consumer: str = PEER) -> str:
     """Return a grant as the transfer's start message carries it."""
-    return house.connector.transfers.grant(ours.pid, consumer)
+    return house.connector.transfers.places.grant(ours.pid, consumer)
 
 
 def change(house: Still, model: Any, key: str, **fields: Any) -> None:
@@ -100,7 +100,7 @@ def test_t28_a_grant_opens_its_own_transfer_only(house: Still) -> None:
     with pytest.raises(Unauthenticated):
         house.connector.delivery.assets("urn:none", grant(house, ours))
     with pytest.raises(NotFound):
-        house.connector.transfers.grant("urn:none", PEER)
+        house.connector.transfers.places.grant("urn:none", PEER)
 
 
 @pytest.mark.parametrize("part", ["agreement", "dataset"])

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 from sqlmodel import col
 
-from connector.capabilities.transfers import PULL, TransferMoved
+from connector.capabilities.notices import TransferMoved
 from connector.errors import Conflict, IllegalMove, InvalidInput, NotFound, PeerFailed
 from connector.standards.dsp import messages, transfer
 from connector.standards.dsp.address import EDC, HTTP, RENEWAL
 from connector.standards.dsp.negotiation import Role
+from connector.standards.dsp.targets import HTTP_PULL
 from connector.standards.dsp.transfer import Move, State
 from connector.standards.odrl import templates
 from connector.storage.tables import Agreement, Negotiation, OutboxRow, Transfer
@@ -64,7 +65,7 @@ def asking(house: Still, peer: Puppet, made: Agreement, **changes: Any) -> messa
         "id": f"urn:message:{number}",
         "consumer_pid": f"urn:theirs:{number}",
         "agreement_id": made.id,
-        "format": PULL,
+        "format": HTTP_PULL,
         "callback_address": peer.address,
     }
     return messages.TransferRequestMessage(**values | changes)
@@ -313,7 +314,7 @@ def test_a_request_names_agreement_format_and_where_to_answer(house: Still, peer
     (heard,) = peer.heard
     sent = messages.decode(heard.body, messages.TransferRequestMessage)
     assert heard.path == "/dsp/transfers/request"
-    assert (sent.consumer_pid, sent.agreement_id, sent.format) == (ours.pid, made.id, PULL)
+    assert (sent.consumer_pid, sent.agreement_id, sent.format) == (ours.pid, made.id, HTTP_PULL)
     assert sent.callback_address == house.connector.address
     ours = house.transfer(ours.pid)
     assert ours.peer_pid == f"urn:theirs:{ours.pid}"
@@ -536,7 +537,7 @@ def placed(house: Still) -> Callable[[Role, State], Transfer]:
             callback="http://127.0.0.1:9",
             agreement=contract(house, role).id,
             dataset="urn:d",
-            format=PULL,
+            format=HTTP_PULL,
             state=state,
             created=NOON,
             updated=NOON,

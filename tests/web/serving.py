@@ -89,7 +89,7 @@ class Serving:
                 Transfer(**about, **process, pid=pid, agreement=f"urn:a:{number}", format="HttpData-PULL", state=state),
             ):
                 work.add(row)
-        return Fetch(pid, self.running.connector.transfers.grant(pid, PEER), shelf.path(digests[0]))
+        return Fetch(pid, self.running.connector.transfers.places.grant(pid, PEER), shelf.path(digests[0]))
 
     def move(self, fetch: Fetch, state: str) -> None:
         """Bring a transfer to a state, as any process of this participant could."""
