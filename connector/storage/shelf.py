@@ -5,7 +5,7 @@ step by whoever asks first: `state` says whether there is anything to do, `renew
 do it. Reading one page costs the same however many datasets there are.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import ge, gt, le, lt
 from typing import Any, Final, NamedTuple, TypeVar
@@ -14,6 +14,7 @@ import msgspec
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Select,
     and_,
     bindparam,
     delete,
@@ -27,13 +28,16 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from connector.standards.dsp.query import Criterion, Operand, Operator, Query, Value, moment
+from connector.standards.dsp.query import ID, Criterion, Operand, Operator, Query, Value, moment
 from connector.storage.shelf_schema import FAR, HEAD, entries, heads, stale, values
 from connector.storage.tables import Dataset
 from connector.storage.work import Work
 
 NOTES: Final = 600
 """Notes of changes that one renewal takes up."""
+
+FEW: Final = 2000
+"""Datasets that are looked up one by one; if a criterion leaves more, they are gone through in their order."""
 
 _CHUNK: Final = 500
 K = TypeVar("K", int, str)
@@ -143,8 +147,13 @@ def page(work: Work, view: str, query: Query, place: Place | None, most: int) ->
     """
     connection = work.connection
     order = entries.c[query.sort]
-    conditions = [entries.c.participant == work.participant, entries.c.view == view]
-    conditions += [_condition(connection, each) for each in query.criteria]
+    few = _few(connection, query.criteria)
+    conditions = [_condition(connection, each) for each in query.criteria]
+    if few is None:
+        conditions += [entries.c.participant == work.participant, entries.c.view == view]
+    else:
+        # Written so that no index serves it: SQLite would go through that instead of the few keys.
+        conditions += [few, entries.c.participant.concat("") == work.participant, entries.c.view.concat("") == view]
     falling = query.descending != (place is not None and place.back)
     if place is not None:
         conditions.append(_beyond(order, place, falling=falling))
@@ -269,14 +278,38 @@ def _condition(connection: Connection, criterion: Criterion) -> ColumnElement[bo
     """Return the condition on `shelf_entry` that a criterion stands for; see the rules in `query`."""
     if criterion.operator == "!=":
         return ~_condition(connection, Criterion(criterion.operand, "=", criterion.right))
+    if criterion.operator in {"=", "in"} and criterion.operand == ID:
+        return entries.c.id.in_([right for right in _rights(criterion) if isinstance(right, str)])
+    return _found(connection, criterion).where(values.c.key == entries.c.key).exists()
+
+
+def _found(connection: Connection, criterion: Criterion) -> Select[Any]:
+    """Return the keys of the datasets that a criterion holds for, once for each value that fits."""
     right = criterion.right
     if criterion.operator in {"=", "in"}:
-        equal = _equal(right if isinstance(right, tuple) else (right,))
-        return entries.c.key.in_(select(values.c.key).where(values.c.property == criterion.operand, equal))
-    assert not isinstance(right, tuple)  # noqa: S101 - `in` alone has several
-    fits = _fits(connection, criterion.operator, right)
-    found = select(values.c.key).where(values.c.property == criterion.operand, fits)
-    return found.where(values.c.key == entries.c.key).exists()
+        fits = _equal(_rights(criterion))
+    else:
+        assert not isinstance(right, tuple)  # noqa: S101 - `in` alone has several
+        fits = _fits(connection, criterion.operator, right)
+    return select(values.c.key).where(values.c.property == criterion.operand, fits)
+
+
+def _rights(criterion: Criterion) -> tuple[Operand, ...]:
+    return criterion.right if isinstance(criterion.right, tuple) else (criterion.right,)
+
+
+def _few(connection: Connection, criteria: Iterable[Criterion]) -> ColumnElement[bool] | None:
+    """Return a criterion that leaves only some datasets, as a list of their keys to look for one by one.
+
+    Without one the datasets are gone through in their order until the page is full, which is soon where many fit.
+    """
+    for each in criteria:
+        if each.operator in {"=", "in"} and each.operand != ID:
+            found = _found(connection, each)
+            keys = connection.execute(found.limit(FEW + 1)).scalars().all()
+            if len(keys) <= FEW:
+                return entries.c.key.in_(set(keys))
+    return None
 
 
 def _fits(connection: Connection, operator: Operator, right: Operand) -> ColumnElement[bool]:

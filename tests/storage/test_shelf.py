@@ -185,6 +185,31 @@ def test_a_query_finds_what_a_plain_filter_finds(
         assert walked(database, onward, query.limit, back=True) == wanted[::-1]
 
 
+@pytest.mark.parametrize("few", [0, shelf.FEW], ids=["many", "few"])
+def test_every_operator_takes_every_text_for_what_it_is(
+    database: Database, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    """Capitals, wildcards of other languages, long beginnings, dates: each text beside each, under each operator.
+
+    Whether a criterion leaves few datasets or many decides only how they are looked for.
+    """
+    monkeypatch.setattr(shelf, "FEW", few)
+    texts = (*WORDS, *DATES, "12", "x" * HEAD + "y", "x" * HEAD + "z", "Ra%", "ra_n", "%ain")
+    of: dict[str, Values] = {
+        f"urn:d:{number}": {"dct:title": (Value(text),), "dcat:keyword": (Value(text, moment=moment(text)),)}
+        for number, text in enumerate(texts)
+    }
+    fill(database, of)
+    with database.read(US) as work:
+        for operator in Operator.__args__:  # type: ignore[attr-defined]
+            for right in (*texts, 12.0):
+                if isinstance(right, float) and operator in {"like", "ilike", "contains"}:
+                    continue
+                asked = Criterion("dcat:keyword", operator, (right, "rain") if operator == "in" else right)
+                found = [slot.id for slot in shelf.page(work, VIEW, Query(criteria=(asked,)), None, 100)]
+                assert found == sorted(key for key, held in of.items() if holds(asked, held)), asked
+
+
 def test_the_largest_query_is_answered(database: Database) -> None:
     """As many criteria and choices as are read are no more than an engine takes."""
     fill(database, {"urn:d:a": {"dct:title": (Value("rain"),)}})
