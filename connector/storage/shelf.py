@@ -36,7 +36,7 @@ from connector.storage.work import Work
 NOTES: Final = 600
 """Notes of changes that one renewal takes up."""
 
-FEW: Final = 2000
+FEW: Final = 1000
 """Datasets that are looked up one by one; if a criterion leaves more, they are gone through in their order."""
 
 _CHUNK: Final = 500
@@ -333,7 +333,9 @@ def _equal(rights: Sequence[Operand]) -> ColumnElement[bool]:
     texts = [right for right in rights if isinstance(right, str)]
     numbers = [right for right in rights if isinstance(right, float)]
     heads_of = list(dict.fromkeys(text[:HEAD] for text in texts))
-    return or_(and_(values.c.head.in_(heads_of), values.c.text.in_(texts)), values.c.quantity.in_(numbers))
+    as_texts = and_(values.c.head.in_(heads_of), values.c.text.in_(texts))
+    # Without numbers nothing is said of them: an alternative, even to nothing, keeps SQLite from the index.
+    return or_(as_texts, values.c.quantity.in_(numbers)) if numbers else as_texts
 
 
 def _like(connection: Connection, column: ColumnElement[Any], like: str) -> ColumnElement[bool]:

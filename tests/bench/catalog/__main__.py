@@ -149,7 +149,6 @@ def _last(times: Times) -> Answer:
 def main() -> None:
     """Measure, and print."""
     wanted = _arguments()
-    rows: list[Row] = []
     with ExitStack() as stack:
         us = stack.enter_context(ours(wanted.datasets))
         providers: dict[str, Provider] = {"ours": us}
@@ -157,14 +156,13 @@ def main() -> None:
             sys.stdout.write("Without Eclipse EDC: Java and Maven are not installed, or not wanted.\n")
         else:
             providers["EDC"] = stack.enter_context(edc(wanted.datasets))
-        rows += compare(providers, wanted.datasets, wanted.rounds, wanted.repeats)
+        rows = [*compare(providers, wanted.datasets, wanted.rounds, wanted.repeats)]
         rows += [(f"memory after that, {name}", f"{each.resident():.0f} MiB") for name, each in providers.items()]
-    with ours(wanted.datasets) as us:
-        rows += load(us, wanted.datasets, wanted.count)
-        rows += fresh(us, wanted.datasets, wanted.rounds)
-    with ours(min(wanted.sizes)) as us:
-        rows += growth(us, sorted(wanted.sizes), wanted.rounds * 4)
     show(rows)
+    with ours(wanted.datasets) as us:
+        show([*load(us, wanted.datasets, wanted.count), *fresh(us, wanted.datasets, wanted.rounds)])
+    with ours(min(wanted.sizes)) as us:
+        show(growth(us, sorted(wanted.sizes), wanted.rounds * 4))
 
 
 def _arguments() -> Any:
