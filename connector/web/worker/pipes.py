@@ -17,6 +17,15 @@ from typing import Any, Final
 PIECE: Final = 256 * 1024
 """Bytes read at a time where the system does not copy by itself."""
 
+TLS_PIECE: Final = 1024 * 1024
+"""Bytes read at a time under TLS: fewer, larger ones cost less."""
+
+TLS_PIECES: Final = 32
+"""Connections that may have such a piece under way at once."""
+
+SMALL_PIECE: Final = 64 * 1024
+"""Bytes read at a time for those beyond."""
+
 RUN: Final = 8 * 1024 * 1024
 """Bytes that the system is asked to copy at a time; it stops by itself where the connection is full."""
 
@@ -110,6 +119,31 @@ class Pipe:
             remove(number)
 
 
+class Shelf:
+    """Room for pieces under TLS, lent to a connection until its piece is sent; so much for all of them together."""
+
+    def __init__(self, places: int = TLS_PIECES) -> None:
+        self._spare: list[memoryview] = []
+        self._places = places
+
+    def lend(self) -> memoryview:
+        """Return room for a large piece, or, when all of it is lent, for a small one."""
+        if self._spare:
+            return self._spare.pop()
+        self._places -= 1
+        return memoryview(bytearray(TLS_PIECE if self._places >= 0 else SMALL_PIECE))
+
+    def back(self, room: memoryview) -> None:
+        """Take room back."""
+        if len(room) == TLS_PIECE:
+            self._spare.append(room)
+        else:
+            self._places += 1
+
+
+_SHELF: Final = Shelf()
+
+
 class TlsPipe(Pipe):
     """A connection under TLS, which the library puts straight into the socket."""
 
@@ -117,7 +151,8 @@ class TlsPipe(Pipe):
         wrapped = context.wrap_socket(door, server_side=True, do_handshake_on_connect=False, suppress_ragged_eofs=True)
         super().__init__(wrapped)
         self._tls = wrapped
-        self._piece = memoryview(b"")
+        self._room: memoryview | None = None
+        self._count = 0
 
     async def open(self) -> None:
         """Shake hands."""
@@ -133,18 +168,40 @@ class TlsPipe(Pipe):
         await self._send(memoryview(data))
 
     async def copy(self, file: int, start: int, end: int) -> int:
-        """Send bytes of a file as above."""
-        if not self._piece:
-            self._piece = memoryview(bytearray(PIECE))
-        count = os.preadv(file, [self._piece[: min(PIECE, end - start)]], start)
-        await self._send(self._piece[:count])
-        return _some(count)
+        """Send bytes of a file as above; a piece that has to wait counts when all of it is sent.
+
+        The library takes up a write that could not be finished where it left off, if it is given the same bytes.
+        """
+        if self._room is None:
+            self._room = _SHELF.lend()
+            self._count = _some(os.preadv(file, [self._room[: min(len(self._room), end - start)]], start))
+        try:
+            sent = self._tls.send(self._room[: self._count])
+        except ssl.SSLWantWriteError:
+            await self._writable()
+            return 0
+        except ssl.SSLWantReadError:
+            await self._readable()
+            return 0
+        self._give_back()
+        return sent
 
     def close(self) -> None:
         """Say that this is the end, and end."""
+        self._give_back()
         with suppress(OSError, ValueError):
             self._tls.unwrap()
         super().close()
+
+    def abort(self) -> None:
+        """Break the connection off."""
+        self._give_back()
+        super().abort()
+
+    def _give_back(self) -> None:
+        if self._room is not None:
+            _SHELF.back(self._room)
+            self._room = None
 
     async def _send(self, view: memoryview) -> None:
         while view:
