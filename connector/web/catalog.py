@@ -31,6 +31,7 @@ from connector.web.auth import peer_only
 from connector.web.given import Given
 from connector.web.paths import tail
 from connector.web.problems import JSON, refused_to_peer
+from connector.web.processes import PROVED_INSIDE
 
 CACHING: Final = ((b"cache-control", b"private, no-cache"), (b"vary", b"Authorization, Accept-Encoding"))
 """An answer is its asker's alone, and worth nothing without asking again."""
@@ -42,6 +43,8 @@ REPEATED: Final = 4096
 """Longest message, in bytes, that is kept once it was read."""
 
 METHODS: Final = ("GET", "POST")
+SERVED: Final = "methods"
+"""What a plain handler says of itself where the framework does not ask: the methods that it answers."""
 FRAMING: Final = {b"content-type", b"content-length"}
 
 
@@ -66,7 +69,7 @@ class Asked(NamedTuple):
         return None if found is None else found.decode("latin-1")
 
 
-@asgi("/catalog/request", copy_scope=False)
+@asgi("/catalog/request", copy_scope=False, opt={PROVED_INSIDE: True, SERVED: METHODS})
 async def serve(scope: Scope, receive: Receive, send: Send) -> None:
     """Answer a CatalogRequestMessage, or the GET of a link, with one page of the catalog.
 

@@ -1,9 +1,10 @@
 """Who gets in where: every route of the program, every kind of principal."""
 
 import pytest
-from litestar.routes import HTTPRoute
+from litestar.routes import ASGIRoute, HTTPRoute
 
 from connector import app
+from connector.web.catalog import SERVED
 from tests.web.conftest import OTHER, PEER, STRANGER, House
 
 OPEN = {
@@ -101,6 +102,8 @@ def routes(house: House) -> set[tuple[str, str]]:
         for method in route.methods
         if method != "OPTIONS"
     }
+    plain = [route for route in program.routes if isinstance(route, ASGIRoute) and SERVED in route.route_handler.opt]
+    found |= {(method, route.path) for route in plain for method in route.route_handler.opt[SERVED]}
     return {(method, path) for method, path in found if not path.startswith("/api/schema")}
 
 

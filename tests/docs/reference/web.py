@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from litestar.handlers import HTTPRouteHandler
-from litestar.routes import HTTPRoute
+from litestar.handlers import ASGIRouteHandler, HTTPRouteHandler
+from litestar.routes import ASGIRoute, HTTPRoute
 
 from connector import app, cli, errors
 from connector.client import NegotiationTerminated, TimedOut
@@ -16,6 +16,7 @@ from connector.settings import check
 from connector.web import data, problems
 from connector.web import search as finding
 from connector.web.auth import peer_only
+from connector.web.catalog import SERVED
 from connector.web.linked_data import FORMS, HTML
 from connector.web.processes import PROVED_INSIDE
 from tests.docs.reference.markdown import code, page, section, summary, table
@@ -125,6 +126,7 @@ def routes() -> str:
     )
 
 
+Handler = HTTPRouteHandler | ASGIRouteHandler
 ORDER = ("Own API", "Search", "Linked data", "Operation", "Data", "Dataspace Protocol")
 
 
@@ -154,24 +156,26 @@ def _group(path: str) -> str:
     return "Operation"
 
 
-def _routes() -> list[tuple[str, str, HTTPRouteHandler]]:
+def _routes() -> list[tuple[str, str, Handler]]:
     """Return every route of the program, without those that the framework adds."""
     values = {"participant": "did:web:reference.example", "name": "Reference"}
     with tempfile.TemporaryDirectory() as folder:
         connector = app.build(check(values, Path(folder), "reference"))
         try:
-            listed = [route for route in app.web(connector).routes if isinstance(route, HTTPRoute)]
+            listed = app.web(connector).routes
         finally:
             connector.close()
-    found = []
+    found: list[tuple[str, str, Handler]] = []
     for route in listed:
-        for handler in route.route_handlers:
+        if isinstance(route, ASGIRoute) and SERVED in route.route_handler.opt:
+            found += [(route.path, method, route.route_handler) for method in route.route_handler.opt[SERVED]]
+        for handler in route.route_handlers if isinstance(route, HTTPRoute) else ():
             if _written(handler).__module__.startswith("connector."):
                 found += [(route.path, method, handler) for method in sorted(handler.http_methods - {"OPTIONS"})]
     return sorted(found, key=lambda each: (each[0], each[1]))
 
 
-def _written(handler: HTTPRouteHandler) -> Any:
+def _written(handler: Handler) -> Any:
     """Return the function as it stands in our code, without what the framework wraps around it."""
     function: Any = handler.fn
     while (inner := getattr(function, "func", None)) is not None:
@@ -183,7 +187,7 @@ def _plain(path: str) -> str:
     return re.sub(r"\{(\w+):\w+\}", r"{\1}", path)
 
 
-def _who(path: str, handler: HTTPRouteHandler) -> str:
+def _who(path: str, handler: Handler) -> str:
     """Return who passes the guards of a route."""
     guards = handler.resolve_guards()
     if peer_only in guards or PROVED_INSIDE in handler.opt:
