@@ -67,6 +67,26 @@ class Agreements:
         signed = {negotiation.peer: signature} if isinstance(signature, str) else {}
         return self._add(work, negotiation, terms, signed)
 
+    def replace(self, work: Work, negotiation: Negotiation, terms: Mapping[str, Any], signature: object) -> bool:
+        """Take, as consumer, an agreement in the place of one with another id and moment, and say whether it is one.
+
+        Eclipse EDC now and then draws up its agreement twice, and knows the second one from then on. It is verified
+        as the first one was; one that is in force is not replaced.
+        """
+        held = work.find(Agreement, negotiation.agreement_id, lock=True) if negotiation.agreement_id else None
+        if held is None or (held.role, held.state) != (Role.CONSUMER, "pending") or held.id == terms["@id"]:
+            return False
+        if _lasting(held.policy) != _lasting(terms):
+            return False
+        verified = self.participant in held.signatures
+        work.delete(held)
+        made = self.take(work, negotiation, terms, signature)
+        if verified:
+            if faults := self.faults(work, negotiation, made):
+                raise InvalidInput(faults[0], where="agreement", fix="Send the agreement that was requested.")
+            self.countersign(work, made)
+        return True
+
     def faults(self, work: Work, negotiation: Negotiation, agreement: Agreement) -> list[str]:
         """Return what keeps us from verifying a provider's agreement; an empty list means that it may be verified."""
         found = []
@@ -189,6 +209,10 @@ class Agreements:
         except InvalidInput as refusal:
             return f"The signature of {agreement.peer} on the agreement does not hold: {refusal.message}"
         return None
+
+
+def _lasting(terms: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in terms.items() if key not in {"@id", "timestamp"}}
 
 
 def need_active(work: Work, key: str, peer: str, role: Role) -> Agreement:

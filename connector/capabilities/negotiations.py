@@ -313,7 +313,10 @@ class Negotiations:
                 terms = move in {Move.REQUEST, Move.OFFER}
                 if not terms and said_again(work, ours, f"negotiation.{move}.received", messages.dump(message)):
                     return ours
-                raise
+                if not self._agreed_anew(work, ours, message):
+                    raise
+                self.moves.heard(work, ours, move, message)
+                return ours
             ours.updated = self.now()
             self._take(work, ours, message)
             self.moves.heard(work, ours, move, message)
@@ -374,6 +377,16 @@ class Negotiations:
             self.letters.undelivered(participant, event.subject, event.reason)
 
     # --- inside -------------------------------------------------------------------------------------------------
+
+    def _agreed_anew(self, work: Work, ours: Negotiation, message: NegotiationMessage) -> bool:
+        """Take the agreement that a provider drew up a second time, before it is final, and say if it was that."""
+        if not isinstance(message, messages.ContractAgreementMessage) or ours.state not in {
+            State.AGREED,
+            State.VERIFIED,
+        }:
+            return False
+        signature = message.extra.get(SIGNATURE)
+        return self.moves.agreements.replace(work, ours, message.agreement, signature)
 
     def _take(self, work: Work, ours: Negotiation, message: NegotiationMessage) -> None:
         """Keep what a message brings beside its move."""

@@ -65,6 +65,40 @@ def test_what_was_said_last_may_be_said_again_under_another_id(house: Still, pee
         negotiations.receive(ours.pid, verification(house, ours, extra={"urn:x": 1}), peer.principal())
 
 
+@pytest.mark.parametrize("verified", [False, True])
+def test_an_agreement_that_was_drawn_up_twice_is_the_second(
+    house: Still, peer: Puppet, copy: Dataset, verified: bool
+) -> None:
+    """Some providers draw it up anew and know that one only: same terms, other id, before it is final; else refused."""
+    ours = requested(house, copy)
+    house.drain()
+    first = agreement_for(house, ours)
+    agreed(house, peer, ours, first)
+    if verified:
+        house.drain()
+    for other in ({"permission": [{"action": "use"}]}, {"target": "urn:other"}, {"assignee": "urn:other"}):
+        with pytest.raises(IllegalMove):
+            agreed(house, peer, ours, agreement_for(house, ours, **other))
+    second = agreement_for(house, ours, timestamp="2026-03-01T12:00:09Z")
+    if verified:
+        with pytest.raises(InvalidInput):
+            agreed(house, peer, ours, second, signature="not one")
+        assert house.negotiation(ours.pid).agreement_id == first["@id"]
+    agreed(house, peer, ours, second)
+    house.drain()
+    found = house.negotiation(ours.pid)
+    assert (found.state, found.agreement_id) == ("VERIFIED", second["@id"])
+    assert house.rows(Agreement, col(Agreement.negotiation) == ours.pid) == [house.row(Agreement, second["@id"])]
+    assert set(house.row(Agreement, second["@id"]).signatures) == {PEER, US}
+    final = messages.ContractNegotiationEventMessage(
+        id="urn:m:final", consumer_pid=ours.pid, provider_pid=f"urn:theirs:{ours.pid}", event_type="FINALIZED"
+    )
+    house.connector.negotiations.receive(ours.pid, final, peer.principal())
+    assert house.row(Agreement, second["@id"]).state == "active"
+    with pytest.raises(IllegalMove):
+        agreed(house, peer, ours, agreement_for(house, ours))
+
+
 @pytest.mark.parametrize("automation", ["accept", "approve", "none"])
 def test_an_event_that_is_heard_twice_or_late_is_harmless(house: Still, peer: Puppet, automation: str) -> None:
     """`react` looks at the state it finds: what the outbox repeats makes no second agreement and no second message."""
