@@ -229,4 +229,4 @@ def withdrawn(world: World) -> None:
 def row(world: World) -> str:
     """Negotiations in a row, none lost: EDC as consumer answers 409 to what comes too early, and we say it again."""
     key, offer = world.need("open"), world.need("offer")
-    return in_a_row(world.row, lambda: str(world.edc.agreed(world.edc.negotiate(world.us, key, offer))))
+    return in_a_row(world, lambda: str(world.edc.agreed(world.edc.negotiate(world.us, key, offer))))

@@ -208,4 +208,4 @@ def row(world: World) -> str:
     """Negotiations in a row, none lost: EDC as provider answers 409 to what comes too early, and we say it again."""
     found = hit(world, "asset-000")
     offer = found.offers[0]["id"]
-    return in_a_row(world.row, lambda: found.negotiate(accept="any", offer=offer))
+    return in_a_row(world, lambda: found.negotiate(accept="any", offer=offer))

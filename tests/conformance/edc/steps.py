@@ -6,12 +6,15 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import httpx2
 
 from tests.conformance.edc.peer import Edc, Party
 from tests.running import Running
+
+LOG: Final = "ours.log"
+"""What our connector says, in the world's folder."""
 
 
 class Needed(Exception):  # noqa: N818 - it says what is needed
@@ -83,9 +86,10 @@ def same(found: bytes, expected: bytes) -> None:
     assert hashlib.sha256(found).digest() == hashlib.sha256(expected).digest(), "the bytes differ"
 
 
-def in_a_row(count: int, negotiate: Callable[[], object]) -> str:
-    """Negotiate so many times, one after the other, and return how long each took; the first that is lost fails."""
+def in_a_row(world: World, negotiate: Callable[[], object]) -> str:
+    """Negotiate many times, one after the other, and return how long each took; the first that is lost fails."""
     took: list[float] = []
+    count, before = world.row, _races(world)
     for number in range(count):
         begun = time.perf_counter()
         try:
@@ -93,7 +97,14 @@ def in_a_row(count: int, negotiate: Callable[[], object]) -> str:
         except Exception as why:
             raise AssertionError(f"The negotiation {number + 1} of {count} was lost: {why}") from why
         took.append((time.perf_counter() - begun) * 1000)
-    return _spread(took)
+    early, looks = (now - then for now, then in zip(_races(world), before, strict=True))
+    return f"{_spread(took)}; {early} came too early, {looks} looks whether EDC has it"
+
+
+def _races(world: World) -> tuple[int, int]:
+    """Return how often EDC answered 409 so far, and how often it was asked for its state."""
+    log = (world.folder / LOG).read_text(encoding="utf-8")
+    return log.count("status=409"), log.count("method=GET")
 
 
 def _spread(took: Sequence[float]) -> str:

@@ -22,7 +22,7 @@ from tests.conformance import java, recorded
 from tests.conformance.edc import as_consumer, as_provider, habits
 from tests.conformance.edc.identity import MockJson
 from tests.conformance.edc.peer import Party, Refused, started
-from tests.conformance.edc.steps import Needed, Step, World
+from tests.conformance.edc.steps import LOG, Needed, Step, World
 from tests.conformance.recorded import Result
 from tests.running import running
 
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     folder = Path(tempfile.mkdtemp(prefix="edc-"))
     try:
-        with logging_to(folder / "ours.log"), world(folder, given.row) as found:
+        with logging_to(folder / LOG), world(folder, given.row) as found:
             results = [walked(step, found) for step in wanted]
     except (Refused, RuntimeError) as why:
         sys.stderr.write(f"{why}\n")
