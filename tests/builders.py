@@ -6,6 +6,7 @@ there then. A `Puppet` is a participant with a server of its own that answers wh
 
 import asyncio
 import contextlib
+import functools
 import itertools
 import json
 import shutil
@@ -26,6 +27,7 @@ from connector.capabilities.identity import Principal, new_key
 from connector.network import Network
 from connector.standards.odrl import templates
 from connector.standards.vc import keys, tokens
+from connector.storage.outbox import Outbox
 from connector.storage.tables import Asset, Dataset, Evidence, Negotiation, Offer, OutboxRow, Transfer
 from connector.storage.work import Database
 from tests.fixtures import Clock
@@ -198,9 +200,12 @@ def still(
         # The schema is there, and nobody cuts the power during a test.
         return Database(made.database_url, app.SUBSCRIBERS, clock, new_id, flush=False)
 
+    # The pauses between attempts are no dice, so that the same history is the same every time.
+    outbox = functools.partial(Outbox, roll=lambda: 0.5)
+
     def build() -> app.Connector:
         with contextlib.ExitStack() as stack:
-            for name, value in (("now", clock), ("new_id", new_id), ("open_database", opened)):
+            for name, value in (("now", clock), ("new_id", new_id), ("open_database", opened), ("Outbox", outbox)):
                 stack.enter_context(mock.patch.object(app, name, value))
             if network is not None:
                 stack.enter_context(mock.patch.object(app, "open_network", return_value=network))
