@@ -5,6 +5,7 @@ both. Processor time is the server's own. After that ours alone: as many request
 """
 
 import argparse
+import json
 import statistics
 import sys
 import time
@@ -12,6 +13,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
 from typing import Any, Final
+
+from backports import zstd
 
 from tests.bench.catalog.ask import EDC, Answer, Door, Times, criterion, message
 from tests.bench.catalog.providers import Ours, Provider, edc, ours
@@ -23,13 +26,15 @@ A_WORD: Final = criterion("keyword", "=", "k7")
 Row = tuple[str, str]
 
 
-def questions(provider: Provider, datasets: int) -> dict[str, bytes]:
-    """Return what every provider is asked."""
+def questions(provider: Provider, datasets: int) -> dict[str, tuple[bytes, str]]:
+    """Return what every provider is asked, and in which coding."""
     one = [criterion(f"{EDC}id", "=", provider.name(datasets // 2))]
+    whole = message(offset=0, limit=datasets)
     return {
-        "whole": message(offset=0, limit=datasets),
-        "page of 50": message(offset=datasets // 2, limit=50),
-        "filtered to one": message(offset=0, limit=50, filterExpression=one),
+        "whole, as it is": (whole, "identity"),
+        "whole, packed if the provider can": (whole, "zstd, gzip"),
+        "page of 50": (message(offset=datasets // 2, limit=50), "identity"),
+        "filtered to one": (message(offset=0, limit=50, filterExpression=one), "identity"),
     }
 
 
@@ -37,24 +42,36 @@ def compare(providers: dict[str, Provider], datasets: int, rounds: int, repeats:
     """Ask all providers in turn, alone, and yield medians and the ratio to ours."""
     seen: dict[tuple[str, str], list[float]] = {}
     used: dict[tuple[str, str], list[float]] = {}
+    sizes: dict[tuple[str, str], int] = {}
     for turn in range(rounds + 1):
         for name, provider in providers.items():
             for way, door in provider.doors.items():
-                for question, body in questions(provider, datasets).items():
+                for question, (body, coding) in questions(provider, datasets).items():
                     before = provider.cpu()
-                    times = door.ask([body] * repeats, Accept_Encoding="identity")
-                    assert times.last is not None
+                    times = door.ask([body] * repeats, Accept_Encoding=coding)
+                    sizes[question, f"{name}, {way} identity"] = len(_last(times).body)
+                    _check(_last(times), {"page of 50": 50, "filtered to one": 1}.get(question, datasets))
                     if turn:  # the first round warms
                         seen.setdefault((question, f"{name}, {way} identity"), []).extend(times.each)
                         used.setdefault((question, f"{name}, {way} identity"), []).append(provider.cpu() - before)
     for (question, who), times_of in seen.items():
         cpu = sum(used[question, who]) / len(times_of)
-        yield f"{question}, {who}: median, processor", f"{median(times_of):.2f} ms, {cpu * 1000:.2f} ms"
+        figures = f"{median(times_of):.2f} ms, {cpu * 1000:.2f} ms, {sizes[question, who]:,} bytes"
+        yield f"{question}, {who}: median, processor, size", figures
     for question in questions(next(iter(providers.values())), datasets):
         theirs = seen.get((question, "EDC, bare identity"))
         for way in ("bare", "signed") if theirs else ():
             ratio = statistics.median(theirs or ()) / statistics.median(seen[question, f"ours, {way} identity"])
             yield f"{question}: EDC to ours, {way} identity", f"{ratio:.0f} to 1"
+
+
+def _check(answer: Answer, datasets: int) -> None:
+    """Make sure that the question was understood: a quick answer to another one is worth nothing."""
+    coding = answer.headers.get("content-encoding")
+    found = json.loads(zstd.decompress(answer.body) if coding == "zstd" else answer.body)["dataset"]
+    found = found if isinstance(found, list) else [found]
+    if coding not in {None, "zstd"} or len(found) != datasets:
+        raise RuntimeError(f"There are {len(found)} datasets in the answer, not {datasets}.")
 
 
 def load(provider: Ours, datasets: int, count: int) -> Iterator[Row]:
@@ -150,7 +167,7 @@ def main() -> None:
     """Measure, and print."""
     wanted = _arguments()
     with ExitStack() as stack:
-        us = stack.enter_context(ours(wanted.datasets))
+        us = stack.enter_context(ours(wanted.datasets, kind="plain"))
         providers: dict[str, Provider] = {"ours": us}
         if java.missing() or wanted.alone:
             sys.stdout.write("Without Eclipse EDC: Java and Maven are not installed, or not wanted.\n")
@@ -159,6 +176,8 @@ def main() -> None:
         rows = [*compare(providers, wanted.datasets, wanted.rounds, wanted.repeats)]
         rows += [(f"memory after that, {name}", f"{each.resident():.0f} MiB") for name, each in providers.items()]
     show(rows)
+    if wanted.beside:
+        return
     with ours(wanted.datasets) as us:
         show([*load(us, wanted.datasets, wanted.count), *fresh(us, wanted.datasets, wanted.rounds)])
     with ours(min(wanted.sizes)) as us:
@@ -172,6 +191,7 @@ def _arguments() -> Any:
     parser.add_argument("--repeats", type=int, default=5, help="requests one after the other in a round")
     parser.add_argument("--count", type=int, default=1000, help="requests over many connections")
     parser.add_argument("--sizes", type=int, nargs="*", default=[100, 1000, 10_000, 100_000])
+    parser.add_argument("--beside", action="store_true", help="only what stands beside Eclipse EDC")
     parser.add_argument("--alone", action="store_true", help="without Eclipse EDC")
     return parser.parse_args()
 

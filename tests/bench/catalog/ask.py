@@ -17,7 +17,9 @@ EDC: Final = "https://w3id.org/edc/v0.0.1/ns/"
 
 def message(**query: Any) -> bytes:
     """Return a catalog request as EDC sends it."""
-    asked = {"@context": [CONTEXT], "@type": "CatalogRequestMessage", "filter": [{"@type": "QuerySpec", **query}]}
+    # Without its own context EDC reads over the filter and sends its first page.
+    context = [CONTEXT, "https://w3id.org/edc/dspace/v0.0.1"]
+    asked = {"@context": context, "@type": "CatalogRequestMessage", "filter": [{"@type": "QuerySpec", **query}]}
     return json.dumps(asked).encode()
 
 

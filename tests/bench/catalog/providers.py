@@ -62,13 +62,13 @@ class Ours(Provider):
 
 
 @contextmanager
-def ours(datasets: int, database: str = "") -> Iterator[Ours]:
+def ours(datasets: int, database: str = "", kind: str = "rich") -> Iterator[Ours]:
     """Serve our connector with so many datasets, believing a bare header and checking a signed token."""
     key, port = new_key(), free_port()
     public = json.dumps({"keys": [keys.public_jwk(PEER, key)]})
     with folder() as place:
         command = [sys.executable, "-m", "tests.bench.catalog.served", str(place / "ours"), str(port)]
-        command += [str(datasets), database, public]
+        command += [str(datasets), database, public, kind]
         process = psutil.Popen(command, env=program(), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         try:
             _await(process, port)

@@ -1,6 +1,9 @@
 """Our connector with so many datasets in its catalog, served as the command serves it.
 
-    python -m tests.bench.catalog.served FOLDER PORT DATASETS DATABASE KEYS
+    python -m tests.bench.catalog.served FOLDER PORT DATASETS DATABASE KEYS KIND
+
+KIND is `rich` for records of some twenty statements, `plain` for a title and a description, which is all that the
+assets of the connector beside it have.
 
 It believes the bare identity header of Eclipse EDC's mock beside signed tokens, so that both can be asked alike.
 What it reads from standard input, one word a line, it does: `change N` gives dataset N another title, `more N` adds N.
@@ -37,7 +40,7 @@ THEN: Final = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def record(number: int, title: str = "") -> rdf.Triples:
-    """Return a record of 22 triples."""
+    """Return a record of 22 triples, or of three where records are plain."""
     key = f"{HOME}{number:06}"
     dataset, agent = NamedNode(key), NamedNode("https://catalog.example/agent")
     said: list[tuple[NamedNode, str, NamedNode | Literal]] = [
@@ -53,7 +56,9 @@ def record(number: int, title: str = "") -> rdf.Triples:
         (agent, "foaf:name", Literal("Weather service", language="en")),
     ]
     said += [(dataset, "dcat:keyword", Literal(word, language="en")) for word in ("rain", "climate", f"k{number % 50}")]
-    for name in ("csv", "nc"):
+    if "plain" in sys.argv:
+        said = said[:3]
+    for name in () if "plain" in sys.argv else ("csv", "nc"):
         file = NamedNode(f"{key}#{name}")
         said += [
             (dataset, "dcat:distribution", file),
