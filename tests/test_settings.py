@@ -1,11 +1,12 @@
 """What an operator sets, in the file or by a variable, and what is said when it is wrong."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from connector.errors import InvalidInput
-from connector.settings import FILE, Settings, load
+from connector.settings import FILE, Settings, check, load
 
 GOOD = 'participant = "did:web:a.example"\nname = "A"\n[server]\nport = 8081\n'
 
@@ -54,3 +55,24 @@ def test_loopback_and_a_public_address_do_not_go_together(tmp_path: Path) -> Non
             GREENDEAL_SERVER__PUBLIC_URL="https://a.example",
             GREENDEAL_OUTBOUND__ALLOW_LOOPBACK="true",
         )
+
+
+@pytest.mark.parametrize(
+    ("server", "data", "has_worker", "url"),
+    [
+        ({}, {}, True, "http://127.0.0.1:8080"),
+        ({}, {"port": 9080}, True, "http://127.0.0.1:9080"),
+        ({}, {"port": 9080, "certificate": "x.pem", "host": "10.0.0.1"}, True, "https://10.0.0.1:9080"),
+        ({"public_url": "https://a.example/"}, {}, False, "https://a.example"),
+        ({"public_url": "https://a.example"}, {"port": 9080}, True, "https://a.example"),
+        ({"public_url": "https://a.example"}, {"public_url": "https://d.example/"}, True, "https://d.example"),
+        ({}, {"worker": False, "port": 9080}, False, "http://127.0.0.1:8080"),
+        ({}, {"accel": "/shelf", "port": 9080}, False, "http://127.0.0.1:8080"),
+    ],
+)
+def test_data_has_an_address_that_somebody_serves(
+    server: dict[str, Any], data: dict[str, Any], has_worker: bool, url: str, tmp_path: Path
+) -> None:
+    """One public address or two, with a data worker or without: what others are told is where the bytes are."""
+    made = check({"participant": "did:web:a.example", "name": "A", "server": server, "data": data}, tmp_path, "here")
+    assert (made.has_data_worker, made.data_url) == (has_worker, url)

@@ -16,7 +16,7 @@ from connector.capabilities.evidence import Begin, Clock
 from connector.capabilities.grants import Grant
 from connector.capabilities.identity import Principal
 from connector.capabilities.notices import PushDue
-from connector.capabilities.sinks import Progress, open_sink
+from connector.capabilities.sinks import Progress, Sink, open_sink
 from connector.capabilities.transfers import Transfers
 from connector.errors import Denied, IllegalMove, InvalidInput, NotFound, PeerFailed
 from connector.network import Network
@@ -25,6 +25,9 @@ from connector.standards.dsp.transfer import State
 from connector.standards.ranges import File
 from connector.storage.events import DeliveryFailed
 from connector.storage.tables import Push, Transfer
+
+TIMES: Final = 3
+"""How often a file is sent anew to a target that lost some of it."""
 
 SUBSCRIBER: Final = "pushes.push"
 T = TypeVar("T")
@@ -85,6 +88,19 @@ class Pushes:
             return
         sink = open_sink(self.network, target, file, self.now)
         try:
+            await self._until_whole(pid, grant, sink, file, source, progress)
+        except (Denied, PeerFailed) as refusal:
+            # A broken connection and a suspension are gone on with; all else was for nothing.
+            if not getattr(refusal, "retryable", False) and not await asyncio.to_thread(self._is_suspended, pid):
+                with suppress(PeerFailed):
+                    await sink.abandon(await asyncio.to_thread(self._progress, pid, file))
+            raise
+        await asyncio.to_thread(self._keep, pid, file, Progress(file.size, done=True))
+
+    async def _until_whole(
+        self, pid: str, grant: Grant, sink: Sink, file: File, source: BinaryIO, progress: Progress
+    ) -> None:
+        for _ in range(TIMES):
             progress = await self._while_permitted(grant, sink.resume(progress))
             await asyncio.to_thread(self._keep, pid, file, progress)
             while progress.sent < file.size or not file.size:
@@ -93,14 +109,10 @@ class Pushes:
                 await asyncio.to_thread(self._keep, pid, file, progress)
                 if not file.size:
                     break
-            await self._while_permitted(grant, sink.finish(progress))
-        except (Denied, PeerFailed) as refusal:
-            # A broken connection and a suspension are gone on with; all else was for nothing.
-            if not getattr(refusal, "retryable", False) and not await asyncio.to_thread(self._is_suspended, pid):
-                with suppress(PeerFailed):
-                    await sink.abandon(progress)
-            raise
-        await asyncio.to_thread(self._keep, pid, file, Progress(file.size, done=True))
+            if await self._while_permitted(grant, sink.finish(progress)):
+                return
+            progress = Progress()
+        raise PeerFailed(f"The target lost what it was sent of {file.name!r}, {TIMES} times.", retryable=False)
 
     async def _while_permitted(self, grant: Grant, act: Awaitable[T]) -> T:
         """Return what `act` returns, or break it off when the agreement stops permitting it."""

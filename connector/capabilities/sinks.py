@@ -60,11 +60,11 @@ class Sink(ABC):
         """Send the next piece and return how far it is now."""
 
     @abstractmethod
-    async def finish(self, progress: Progress) -> None:
-        """Return when the target holds the whole file.
+    async def finish(self, progress: Progress) -> bool:
+        """Say whether the target holds the whole file; if it lost some of it, everything is to be sent anew.
 
         Raises:
-            PeerFailed: it does not, or does not say so.
+            PeerFailed: it holds another, or does not say what it holds.
         """
 
     async def abandon(self, progress: Progress) -> None:  # noqa: B027 - most have nothing to tidy up
@@ -114,16 +114,17 @@ class HttpSink(Sink):
             return self._in_one()
         return Progress(end)
 
-    async def finish(self, progress: Progress) -> None:  # noqa: ARG002 - the target says how far it is
+    async def finish(self, progress: Progress) -> bool:  # noqa: ARG002 - the target says how far it is
         """Ask what there is, and believe the length, and the digest where it is told."""
         answer = await self._call("HEAD")
         if answer.status in _UNTOLD and self._file.size <= max(self.piece, PIECE):
-            return  # taken whole in one request, and acknowledged
+            return True  # taken whole in one request, and acknowledged
         held, digest = _length(answer.checked()), answer.headers.get("Repr-Digest", "")
-        if held not in {self._file.size, None} or (held is None and self._file.size > self.piece):
-            raise PeerFailed(f"The target holds {held} bytes instead of {self._file.size}.", retryable=False)
+        if held is None and self._file.size > self.piece:
+            raise PeerFailed("The target does not say how much it holds.", retryable=False)
         if "sha-256=" in digest and ranges.repr_digest(self._file.digest) not in digest:
             raise PeerFailed("The target holds other bytes than were sent.", retryable=False)
+        return held in {self._file.size, None}
 
     def _in_one(self) -> Progress:
         """Let the next piece be the whole file, for a server that takes no parts."""
@@ -186,16 +187,18 @@ class S3Sink(Sink):
             raise PeerFailed("The store gives no tag for a part.", retryable=False)
         return replace(progress, sent=progress.sent + len(piece), tags=(*progress.tags, tag))
 
-    async def finish(self, progress: Progress) -> None:
+    async def finish(self, progress: Progress) -> bool:
         """Join the parts, and ask the store what it holds."""
         if progress.upload is not None:
             body = s3.completion(progress.tags)
             answer = await self._send("POST", {"uploadId": progress.upload}, body)
             if answer.status not in _GONE:  # joined before, perhaps, and the answer was lost
                 _accepted(answer)
-        held = await self._call("HEAD")
-        if _length(held) != self._file.size or held.headers.get("x-amz-meta-sha256", "") not in {"", self._file.digest}:
-            raise PeerFailed(f"The store holds {_length(held)} bytes instead of {self._file.size}.", retryable=False)
+        held = await self._send("HEAD", {})
+        if held.status in _GONE:
+            return False
+        named = _accepted(held).headers.get("x-amz-meta-sha256", self._file.digest)
+        return _length(held) == self._file.size and named == self._file.digest
 
     async def abandon(self, progress: Progress) -> None:
         """Take back an upload in parts: the bucket's owner pays for it."""

@@ -12,6 +12,7 @@ Every address somebody else names (a callback, a peer, a catalogue to harvest, a
 """
 
 import asyncio
+import io
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -33,6 +34,9 @@ Lookup = Callable[[str, int], Awaitable[Sequence[str]]]
 """Name and port to addresses in text; the system's resolver outside of tests."""
 
 log = structlog.get_logger(__name__)
+
+LARGE_BYTES: Final = 512 * 1024
+"""Bodies beyond this are sent piece by piece."""
 
 RETRYABLE: Final = frozenset({408, 425, 429})
 MOVED: Final = frozenset({301, 302, 303, 307, 308})
@@ -257,7 +261,9 @@ class Network:
         if self._session is None:
             self._session = self._open()
         try:
-            return await self._session.request(method, url, headers=headers, data=body, allow_redirects=False)
+            # A large body as bytes would be copied into the connection in one go, while everybody else waits.
+            data = io.BytesIO(body) if body is not None and len(body) > LARGE_BYTES else body
+            return await self._session.request(method, url, headers=headers, data=data, allow_redirects=False)
         except aiohttp.ClientError:
             raise  # some of these are a ValueError too
         except ValueError:

@@ -211,6 +211,21 @@ def test_a_file_that_is_cut_meanwhile_is_never_filled_up(place: Serving, door: s
     assert got < (9 << 20) + 1000
 
 
+def test_nginx_is_led_to_the_file(tmp_path: Path) -> None:
+    """Where the operator lets nginx send, the answer names the file and leaves length, range and tag to nginx."""
+    with serving(tmp_path / "accel", data={"accel": "/shelf/"}) as made:
+        fetch = made.share(b"rain")
+        digest = hashlib.sha256(b"rain").hexdigest()
+        found = made.ask("connector", fetch, Range="bytes=0-1")
+        assert (found.status, found.body) == (200, b"")
+        assert found.headers["x-accel-redirect"] == f"/shelf/{digest[:2]}/{digest}"
+        assert found.headers["repr-digest"] == repr_digest(digest)
+        assert not {"etag", "content-range"} & found.headers.keys()
+        assert made.ask("connector", fetch, Authorization="Bearer x").status == 401
+        made.move(fetch, "SUSPENDED")
+        assert made.ask("connector", fetch).status == 403
+
+
 def test_a_worker_that_is_killed_is_replaced(place: Serving, rain: Fetch) -> None:
     """Nobody is turned away meanwhile: the port stays open, and who comes waits a moment."""
     for _ in range(2):

@@ -45,6 +45,9 @@ def main() -> None:
             for tls in (False, True):
                 with made.served(place, tls=tls) as served, nginx_beside(place, made.object()) as other:
                     rows += measured(given, made, served, other, tls=tls)
+                    if tls:
+                        seconds = taker.until_broken(_ours(made), made.end)
+                        rows.append(("after the end of its transfer a download breaks off within", f"{seconds:.2f} s"))
             show(rows)
 
 

@@ -51,6 +51,11 @@ class House:
         """Return where the file lies."""
         return max((path for path in (self.folder / "objects").rglob("*") if path.is_file()), key=_size)
 
+    def end(self) -> None:
+        """End the transfer at the provider."""
+        (running,) = [each for each in self.space.connection.get("/api/transfers") if each["state"] == "STARTED"]
+        self.space.connection.post(f"/api/transfers/{running['pid']}/terminate", {"reason": "The bench is over."})
+
     @contextmanager
     def served(self, place: Path, *, tls: bool) -> Iterator[Served]:
         """Serve it, its data in the clear or under TLS."""

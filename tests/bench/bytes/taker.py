@@ -78,6 +78,19 @@ def check(source: Source, size: int, read: Callable[[int, int], bytes]) -> None:
                 raise SystemExit(f"{source.name} sends other bytes than those of the file.")
 
 
+def until_broken(source: Source, end: Callable[[], object]) -> float:
+    """Begin to take the file slowly, let `end` end the transfer, and return after how many seconds no byte came."""
+    with source.connect() as connection:
+        connection.sendall(source.request())
+        connection.recv(65536)
+        end()
+        begun = time.perf_counter()
+        with suppress(OSError):
+            while connection.recv(65536):
+                time.sleep(0.002)
+        return time.perf_counter() - begun
+
+
 def _together(work: Callable[[], None], hands: int) -> float:
     threads = [threading.Thread(target=work) for _ in range(hands)]
     begun = time.perf_counter()
