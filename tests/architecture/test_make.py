@@ -91,11 +91,13 @@ def test_the_merge_check_swallows_nothing() -> None:
 
 
 def test_the_conformance_kit_runs_where_it_can() -> None:
-    """A merge check with Java runs the official kit; one without says that it did not, and tests need neither."""
+    """A merge check with Java runs the kit and EDC; one without says that it did not, and tests need neither."""
     text = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     condition, _, rest = text.partition("make tck")
     assert condition.rstrip().splitlines()[-2].startswith("if command -v java")
-    assert "was not run" in rest.partition("\nfi\n")[0]
+    both, _, without = rest.partition("\nfi\n")[0].partition("\nelse\n")
+    assert "make edc" in both
+    assert "neither the official conformance kit nor Eclipse EDC was run" in without
     (recipe,) = re.findall(r"^test: .*\n((?:\t.*\n)+)", MAKEFILE, re.MULTILINE)
     assert "java" not in recipe
     assert "tck" not in recipe
