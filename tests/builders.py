@@ -40,6 +40,9 @@ CHINA: Final = "http://publications.europa.eu/resource/authority/country/CHN"
 RESEARCH: Final = "https://w3id.org/dpv#AcademicResearch"
 MARKETING: Final = "https://w3id.org/dpv#Marketing"
 
+LOCAL: Final = {"outbound": {"allow_http": True, "allow_loopback": True}, "federation": {"crawl_seconds": 0}}
+"""Settings of a connector whose peers are on this machine and that crawls only when a test says so."""
+
 OPERATOR: Final = Principal("did:web:us.example", "user", frozenset({"admin"}), "operator")
 """One of our own people."""
 
@@ -188,8 +191,7 @@ def still(
         "name": "A house",
         "server": {"port": port or 8080},
         "storage": {"database": url},
-        "outbound": {"allow_http": True, "allow_loopback": True},
-        "federation": {"crawl_seconds": 0},
+        **LOCAL,
     }
     numbers = itertools.count(1)
 

@@ -1,10 +1,14 @@
-"""Java programs of others: their class path by Maven, built outside the checkout and kept for the next run."""
+"""Java programs of others: their class path by Maven, built outside the checkout and kept for the next run.
+
+As a program it loads what the kit and Eclipse EDC need and exits with 3 where Maven cannot load it.
+"""
 
 import fcntl
 import hashlib
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +18,10 @@ from typing import Final
 PROGRAMS: Final = ("java", "javac", "mvn")
 BUILD_SECONDS: Final = 900
 """Longest time for Maven to load what is not here yet: some 80 MB."""
+
+
+class NotLoaded(RuntimeError):
+    """Maven could not load what is needed: that says something of the network here and nothing of our code."""
 
 
 def missing() -> list[str]:
@@ -28,7 +36,8 @@ def class_path(pom: Path, sources: Sequence[Path] = ()) -> str:
     built lies in the user's cache, or in the temporary folder where that cannot be written.
 
     Raises:
-        RuntimeError: Maven or the compiler failed; the end of what it said is in the message.
+        NotLoaded: Maven could not load a library; the end of what it said is in the message.
+        RuntimeError: the compiler failed, as above.
     """
     mark = hashlib.sha256(b"\0".join(path.read_bytes() for path in (pom, *sources))).hexdigest()[:16]
     folder = _cache() / f"{pom.parent.name}-{mark}"
@@ -50,7 +59,10 @@ def _libraries(pom: Path, folder: Path) -> str:
     copy, told = folder / "pom.xml", folder / "libraries"
     shutil.copyfile(pom, copy)
     wanted = ("dependency:build-classpath", f"-Dmdep.outputFile={told}", "-Dmdep.includeScope=runtime")
-    _run("mvn", "-q", "-B", "-f", str(copy), *wanted)
+    try:
+        _run("mvn", "-q", "-B", "-f", str(copy), *wanted)
+    except RuntimeError as error:
+        raise NotLoaded(str(error)) from error
     return told.read_text().strip()
 
 
@@ -85,3 +97,18 @@ def _alone(path: Path) -> Iterator[None]:
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def main() -> int:
+    """Load what the kit and Eclipse EDC need."""
+    try:
+        for folder in ("kit", "edc"):
+            class_path(Path(__file__).parent / folder / "pom.xml")
+    except NotLoaded as error:
+        sys.stderr.write(f"{error}\n")
+        return 3
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -20,7 +20,10 @@ ROLES = st.sampled_from(Role)
 def steps(draw: st.DrawFn, process: Process) -> dict[str, Any]:
     """Make a step that may be allowed or not."""
     machine = MACHINES[process]
-    step = {"on": str(draw(st.sampled_from(machine.State))), "do": str(draw(st.sampled_from(machine.Move)))}
+    step: dict[str, Any] = {
+        "on": str(draw(st.sampled_from(machine.State))),
+        "do": str(draw(st.sampled_from(machine.Move))),
+    }
     if draw(st.booleans()):
         step["after"] = draw(st.floats(0, automation.LONGEST))
     return step
