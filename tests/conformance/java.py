@@ -20,7 +20,7 @@ BUILD_SECONDS: Final = 900
 """Longest time for Maven to load what is not here yet: some 80 MB."""
 
 
-class NotLoaded(RuntimeError):
+class NotLoaded(RuntimeError):  # noqa: N818 - reads as what happened
     """Maven could not load what is needed: that says something of the network here and nothing of our code."""
 
 
