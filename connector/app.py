@@ -57,6 +57,7 @@ from connector.capabilities.notices import (
     NegotiationMoved,
     NegotiationStepDue,
     PushDue,
+    ShelfDue,
     TransferMessageDue,
     TransferMoved,
     TransferStepDue,
@@ -68,6 +69,7 @@ from connector.capabilities.search import Search
 from connector.capabilities.transfers import Transfers
 from connector.network import Egress, Network
 from connector.settings import Settings
+from connector.standards.s3 import Bucket as S3Bucket
 from connector.standards.vc import tokens
 from connector.storage.events import DeliveryFailed, Event, EvidenceRecorded
 from connector.storage.index import Index
@@ -96,6 +98,7 @@ SUBSCRIBERS: Final[Mapping[type[Event], tuple[str, ...]]] = {
     TransferMessageDue: ("transfers.send",),
     TransferStepDue: ("transfers.act",),
     PushDue: ("pushes.push",),
+    ShelfDue: ("pushes.clear",),
     AgreementEnded: ("transfers.end",),
     PeerTrusted: ("federation.schedule",),
     PeerDistrusted: ("federation.forget",),
@@ -249,10 +252,10 @@ def build(
     agreements = Agreements(begin, read, now, new_id, me, identity.sign)
     moves, about_terms = Moves(now, new_id, me, agreements), negotiating.letters(begin, now, messenger)
     negotiations = Negotiations(begin, read, now, new_id, me, address, moves, about_terms, check_url)
-    places = Places(address, settings.data_url + data.PATH, grants.give, check_url)
-    transfers = Transfers(begin, read, now, new_id, me, address, places, transferring.letters(begin, now, messenger))
+    places, about_data = _places(settings, grants, network), transferring.letters(begin, now, messenger)
+    transfers = Transfers(begin, read, now, new_id, me, address, places, about_data, lambda ours: pushes.stage(ours))  # noqa: PLW0108 - the pushes come below
     delivery = Delivery(read, now, me, objects, grants.check)
-    pushes = Pushes(begin, read, now, me, delivery, transfers, network)
+    pushes = Pushes(begin, read, now, me, delivery, transfers, network, places)
     finder = Search(begin, read, me, triples, Index(database), pool, Limits(seconds=settings.reading.sparql_seconds))
     period = timedelta(seconds=settings.federation.crawl_seconds) if settings.federation.crawl_seconds else None
     federation = Federation(begin, read, now, me, messenger, period)
@@ -285,6 +288,12 @@ def build(
     )
 
 
+def _places(settings: Settings, grants: Grants, network: Network) -> Places:
+    bucket = S3Bucket(**msgspec.structs.asdict(settings.bucket)) if settings.bucket.name else None
+    address, data_address = settings.public_url + dsp.PATH, settings.data_url + data.PATH
+    return Places(address, data_address, grants.give, network.check_url, now, grants.seconds, bucket)
+
+
 def _handlers(
     evidence: EvidenceBook,
     federation: Federation,
@@ -306,6 +315,7 @@ def _handlers(
         "negotiations.react": negotiations.react,
         "negotiations.send": negotiations.send,
         "negotiations.undelivered": negotiations.undelivered,
+        "pushes.clear": pushes.clear,
         "pushes.failed": pushes.failed,
         "pushes.push": pushes.push,
         "search.project": search.project,

@@ -47,6 +47,21 @@ class Storage(_Part, frozen=True):
     """Largest file that may be registered, in bytes."""
 
 
+class Bucket(_Part, frozen=True):
+    """A bucket of one's own in an S3 store, from which consumers fetch in the format `AmazonS3-PULL`."""
+
+    name: str = ""
+    """Its name; empty: the format is not offered."""
+    region: str = "us-east-1"
+    """The store's region."""
+    endpoint: str = ""
+    """The store's address, scheme, host and port; empty: Amazon's."""
+    key_id: str = ""
+    """Id of a key that may put, read and delete objects under `transfers/`."""
+    secret: str = ""
+    """That key's secret; better it comes from the environment."""
+
+
 class Data(_Part, frozen=True):
     """How the bytes of datasets leave."""
 
@@ -111,6 +126,7 @@ class Settings(_Part, frozen=True):
     server: Server = Server()
     storage: Storage = Storage()
     data: Data = Data()
+    bucket: Bucket = Bucket()
     outbound: Outbound = Outbound()
     reading: Reading = Reading()
     federation: Federation = Federation()

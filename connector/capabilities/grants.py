@@ -48,20 +48,21 @@ class Grants:
         Raises:
             NotFound: there is no such transfer.
         """
-        with self.read(self.participant) as work:
-            ours = work.need(Transfer, transfer)
-            contract = work.need(Agreement, ours.agreement)
-        now = self.now()
-        boundary = next_boundary_of(contract.policy, now)
+        ours, now, expires = self._bounds(transfer)
         claims = tokens.Claims(
             issuer=self.participant,
             audience=self._audience(transfer),
             issued=now,
-            expires=min(now + LIFE, boundary or now + LIFE),
+            expires=expires,
             id=self.new_id(),
             extra={"consumer": consumer, "agreement": ours.agreement, "dataset": ours.dataset},
         )
         return tokens.sign(claims, self.key, jwk.key_id(self.participant, self.key))
+
+    def seconds(self, transfer: str) -> int:
+        """Return how long anything that opens the data of a transfer may live from now on; errors as for `give`."""
+        _, now, expires = self._bounds(transfer)
+        return int((expires - now).total_seconds())
 
     def check(self, token: str, transfer: str) -> Grant:
         """Return what the grant for `transfer` is bound to.
@@ -77,6 +78,14 @@ class Grants:
         if not (isinstance(consumer, str) and isinstance(agreement, str) and isinstance(dataset, str)):
             raise Unauthenticated("The token is no grant of data.", fix="Use the token of the transfer's data address.")
         return Grant(transfer, consumer, agreement, dataset, found.expires)
+
+    def _bounds(self, transfer: str) -> tuple[Transfer, datetime, datetime]:
+        with self.read(self.participant) as work:
+            ours = work.need(Transfer, transfer)
+            contract = work.need(Agreement, ours.agreement)
+        now = self.now()
+        boundary = next_boundary_of(contract.policy, now)
+        return ours, now, min(now + LIFE, boundary or now + LIFE)
 
     def _audience(self, transfer: str) -> str:
         # Naming the transfer in the audience keeps a grant from opening any other, and from passing as a peer's token.

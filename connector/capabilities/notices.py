@@ -66,6 +66,10 @@ class PushDue(Event, frozen=True, kw_only=True):
     """A transfer runs whose data we bring to its consumer."""
 
 
+class ShelfDue(Event, frozen=True, kw_only=True):
+    """A transfer runs no longer whose data we had put into a bucket for its consumer to fetch."""
+
+
 class TransferStepDue(Event, frozen=True, kw_only=True):
     """The time has come for a step of a transfer's script, the one after `step` steps."""
 

@@ -3,9 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from connector.capabilities.evidence import Clock
 from connector.errors import InvalidInput
+from connector.standards import s3
 from connector.standards.dsp import messages, targets
 from connector.standards.dsp.address import RENEWAL, plain, pull
+from connector.standards.s3 import Bucket
 from connector.storage.tables import JsonObject, Transfer
 
 
@@ -17,6 +20,11 @@ class Places:
     data_address: str
     grant: Callable[[str, str], str]
     check_url: Callable[[str], None]
+    now: Clock
+    seconds: Callable[[str], int]
+    """Takes a transfer's id, returns how long what opens its data may live."""
+    shelf: Bucket | None = None
+    """A bucket of our own from which consumers may fetch, where there is one."""
 
     def access(self, ours: Transfer) -> messages.DataAddress | None:
         """Return, as provider, where the data is and a fresh grant for it; None where we bring it ourselves."""
@@ -24,6 +32,8 @@ class Places:
 
     def pull(self, ours: Transfer) -> messages.DataAddress:
         """Return where the data of a pull is, with a fresh grant."""
+        if ours.format == targets.S3_PULL:
+            return self._shelved(ours)
         renewal = f"{self.address}/transfers/{ours.pid}/renewal"
         return pull(f"{self.data_address}/{ours.pid}", self.grant(ours.pid, ours.peer), renewal)
 
@@ -35,6 +45,8 @@ class Places:
         """
         if format == targets.HTTP_PULL:
             return None
+        if format == targets.S3_PULL and address is None:
+            return None
         if format not in targets.PUSHES:
             raise InvalidInput(
                 f"The format {format!r} is not offered for this dataset.",
@@ -43,6 +55,36 @@ class Places:
             )
         self.check_url(targets.read(format, address).url_to_check)
         return messages.dump(address) if address is not None else None
+
+    def on_shelf(self, pid: str) -> targets.S3Target:
+        """Return where the file of a transfer lies in our bucket, under a name that nobody else has.
+
+        Raises:
+            InvalidInput: we have no bucket.
+        """
+        if self.shelf is None:
+            raise InvalidInput(
+                f"The format {targets.S3_PULL!r} is not offered here.", where="format", fix=f"Take {targets.HTTP_PULL}."
+            )
+        return targets.S3Target(self.shelf, f"transfers/{pid.rpartition(':')[2]}")
+
+    def _shelved(self, ours: Transfer) -> messages.DataAddress:
+        """Return an address at which anybody who knows it may fetch the file, for as long as a grant lives."""
+        target = self.on_shelf(ours.pid)
+        bucket = target.bucket
+        said = {
+            RENEWAL: f"{self.address}/transfers/{ours.pid}/renewal",
+            "bucketName": bucket.name,
+            "objectName": target.key,
+            "region": bucket.region,
+        } | ({"endpointOverride": bucket.endpoint} if bucket.endpoint else {})
+        return messages.DataAddress(
+            endpoint_type="AmazonS3",
+            endpoint=s3.presign(bucket, "GET", target.key, self.now(), max(1, self.seconds(ours.pid))),
+            endpoint_properties=tuple(
+                messages.EndpointProperty(name=name, value=value) for name, value in said.items()
+            ),
+        )
 
     def received(self, address: messages.DataAddress) -> JsonObject:
         """Return, under the protocol's names, the address that a provider gave us.

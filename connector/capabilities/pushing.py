@@ -11,12 +11,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import BinaryIO, Final, TypeVar
 
+from sqlmodel import col
+
 from connector.capabilities.delivery import RECHECK_SECONDS, Delivery
 from connector.capabilities.evidence import Begin, Clock
 from connector.capabilities.grants import Grant
 from connector.capabilities.identity import Principal
-from connector.capabilities.notices import PushDue
-from connector.capabilities.sinks import Progress, Sink, open_sink
+from connector.capabilities.notices import PushDue, ShelfDue
+from connector.capabilities.places import Places
+from connector.capabilities.sinks import Progress, Sink, open_sink, remove
 from connector.capabilities.transfers import Transfers
 from connector.errors import Denied, IllegalMove, InvalidInput, NotFound, PeerFailed
 from connector.network import Network
@@ -44,6 +47,7 @@ class Pushes:
     delivery: Delivery
     transfers: Transfers
     network: Network
+    places: Places
 
     async def push(self, event: PushDue, participant: str) -> None:
         """Bring what is missing of a transfer's files, and complete the transfer.
@@ -66,6 +70,33 @@ class Pushes:
             await asyncio.to_thread(self.transfers.fail, ours.pid, "push-failed", [failure.message])
             return
         await asyncio.to_thread(self._complete, ours.pid, participant)
+
+    async def stage(self, ours: Transfer) -> None:
+        """Put the file of a transfer into our own bucket, for its consumer to fetch.
+
+        Raises:
+            PeerFailed: the store does not answer now, and the same may be tried again.
+        """
+        grant = Grant(ours.pid, ours.peer, ours.agreement, ours.dataset, self.now())
+        try:
+            assets = await asyncio.to_thread(self.delivery.permitted, grant)
+            if len(assets) != 1:
+                raise InvalidInput("Only a dataset with one file can be fetched from a bucket.", where="format")  # noqa: TRY301 - told like any other
+            opened = await asyncio.to_thread(self.delivery.open_asset, grant, assets[0])
+            with opened.source as source:
+                await self._bring_one(ours.pid, grant, self.places.on_shelf(ours.pid), opened.file, source)
+        except (Denied, InvalidInput, NotFound, PeerFailed) as failure:
+            if not getattr(failure, "retryable", False):
+                await asyncio.to_thread(self.transfers.fail, ours.pid, "push-failed", [failure.message])
+            raise
+
+    async def clear(self, event: ShelfDue, participant: str) -> None:  # noqa: ARG002 - the transfer is our own
+        """Take the file of a transfer that runs no longer out of our bucket, so that its address opens nothing."""
+        ours = await asyncio.to_thread(self.transfers.get, event.subject)
+        if ours.state == State.STARTED:
+            return
+        await remove(self.network, self.places.on_shelf(ours.pid), self.now)
+        await asyncio.to_thread(self._drop, ours.pid)
 
     def failed(self, event: DeliveryFailed, participant: str) -> None:  # noqa: ARG002 - the transfer is our own
         """End a transfer whose data could not be brought, with the reason."""
@@ -132,6 +163,11 @@ class Pushes:
         if row is None or row.digest != file.digest:
             return Progress()
         return Progress(row.sent, row.upload, tuple(row.tags), row.done)
+
+    def _drop(self, pid: str) -> None:
+        with self.begin(self.participant) as work:
+            for row in work.select(Push, col(Push.transfer) == pid):
+                work.delete(row)
 
     def _keep(self, pid: str, file: File, progress: Progress) -> None:
         with self.begin(self.participant) as work:

@@ -78,6 +78,14 @@ def open_sink(network: Network, target: Target, file: File, now: Callable[[], da
     return S3Sink(network, target, file, now)
 
 
+async def remove(network: Network, target: S3Target, now: Callable[[], datetime]) -> None:
+    """Take an object out of a bucket; PeerFailed: the store does not do it."""
+    nothing = File("0" * 64, 0, "application/octet-stream", "")
+    answer = await S3Sink(network, target, nothing, now).send("DELETE", {})
+    if answer.status not in _GONE:
+        _accepted(answer)
+
+
 class HttpSink(Sink):
     """PUT, in parts with `Content-Range` (RFC 9110 §14.5) where the file is larger than one piece."""
 
@@ -179,7 +187,7 @@ class S3Sink(Sink):
             await self._call("PUT", body=piece, headers=self._marks())
             return Progress(len(piece))
         number = len(progress.tags) + 1
-        answer = await self._send("PUT", {"partNumber": str(number), "uploadId": progress.upload}, piece)
+        answer = await self.send("PUT", {"partNumber": str(number), "uploadId": progress.upload}, piece)
         if answer.status in _GONE:
             return await self.resume(Progress())  # the store has forgotten the upload: from the beginning
         tag = _accepted(answer).headers.get("ETag", "")
@@ -191,10 +199,10 @@ class S3Sink(Sink):
         """Join the parts, and ask the store what it holds."""
         if progress.upload is not None:
             body = s3.completion(progress.tags)
-            answer = await self._send("POST", {"uploadId": progress.upload}, body)
+            answer = await self.send("POST", {"uploadId": progress.upload}, body)
             if answer.status not in _GONE:  # joined before, perhaps, and the answer was lost
                 _accepted(answer)
-        held = await self._send("HEAD", {})
+        held = await self.send("HEAD", {})
         if held.status in _GONE:
             return False
         named = _accepted(held).headers.get("x-amz-meta-sha256", self._file.digest)
@@ -203,7 +211,7 @@ class S3Sink(Sink):
     async def abandon(self, progress: Progress) -> None:
         """Take back an upload in parts: the bucket's owner pays for it."""
         if progress.upload is not None:
-            await self._send("DELETE", {"uploadId": progress.upload})
+            await self.send("DELETE", {"uploadId": progress.upload})
 
     def _marks(self) -> dict[str, str]:
         return {"content-type": self._file.media_type, "x-amz-meta-sha256": self._file.digest}
@@ -215,11 +223,12 @@ class S3Sink(Sink):
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Response:
-        return _accepted(await self._send(method, query or {}, body, headers))
+        return _accepted(await self.send(method, query or {}, body, headers))
 
-    async def _send(
+    async def send(
         self, method: str, query: Mapping[str, str], body: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> Response:
+        """Send a signed request about the object and return the answer, whatever it is."""
         payload = hashlib.sha256(body or b"").hexdigest()
         signed = s3.sign(
             self._target.bucket, method, self._target.key, self._now(), query=query, headers=headers, payload=payload

@@ -4,6 +4,7 @@ House rules as in `negotiations`. One use of an agreement is one transfer that w
 counts. The bytes themselves are `delivery`'s.
 """
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -15,7 +16,14 @@ from connector.capabilities.agreements import AgreementEnded, need_active, why_n
 from connector.capabilities.evidence import Begin, Clock, NewId
 from connector.capabilities.identity import Principal
 from connector.capabilities.messenger import Messenger, message_id
-from connector.capabilities.notices import PushDue, TransferMessageDue, TransferMoved, TransferStepDue, about_transfer
+from connector.capabilities.notices import (
+    PushDue,
+    ShelfDue,
+    TransferMessageDue,
+    TransferMoved,
+    TransferStepDue,
+    about_transfer,
+)
 from connector.capabilities.offers import facts
 from connector.capabilities.places import Places
 from connector.capabilities.processes import APPROVAL, Letters, between, check_pids, once_more, said_again, unheard
@@ -23,7 +31,7 @@ from connector.errors import Conflict, Denied, IllegalMove, InvalidInput, NotFou
 from connector.standards.dsp import automation, messages, transfer, wire
 from connector.standards.dsp.address import RENEWAL
 from connector.standards.dsp.negotiation import Role
-from connector.standards.dsp.targets import HTTP_PULL, PUSHES
+from connector.standards.dsp.targets import HTTP_PULL, PUSHES, S3_PULL
 from connector.standards.dsp.transfer import Move, State, TransferMessage
 from connector.standards.odrl.decide import judge
 from connector.storage.events import DeliveryFailed
@@ -45,6 +53,8 @@ class Transfers:
     address: str
     places: Places
     letters: Letters[Transfer]
+    stage: Callable[[Transfer], Awaitable[None]]
+    """Puts the file of a transfer where its consumer is going to fetch it, if that is not here."""
 
     # --- asked by our own people --------------------------------------------------------------------------------
 
@@ -192,6 +202,8 @@ class Transfers:
         """
         self.places.check_url(message.callback_address)
         kept = self.places.agreed(message.format, message.data_address)
+        if message.format == S3_PULL:
+            self.places.on_shelf(message.consumer_pid)
         return once_more(lambda: self._open(message, sender, kept))
 
     def _open(self, message: messages.TransferRequestMessage, sender: Principal, place: JsonObject | None) -> Transfer:
@@ -335,6 +347,8 @@ class Transfers:
             return
         if event.doubt and (event.reply or ours.state != transfer.RESULTS[event.move]):
             return
+        if event.move is Move.START and ours.role == Role.PROVIDER and ours.format == S3_PULL:
+            await self.stage(ours)  # the consumer is told of what is there
         path, message = about_transfer(ours, event.move, event.message, self.address, lambda: self.places.access(ours))
         await self.letters.tell(
             participant,
@@ -362,6 +376,7 @@ class Transfers:
         body = {name: said for name, said in messages.dump(message).items() if name != "dataAddress"}
         work.record(ours.pid, f"transfer.{move}.received", ours.peer, body, message_id(message))
         work.emit(TransferMoved(subject=ours.pid, state=State(ours.state)))
+        self._clear(work, ours)
 
     def _announce(self, work: Work, ours: Transfer, move: Move, by: str, *, reply: bool = False) -> None:
         key = f"urn:uuid:{self.new_id()}"
@@ -370,6 +385,11 @@ class Transfers:
         work.emit(TransferMessageDue(subject=ours.pid, move=move, message=key, reply=reply))
         if move is Move.START and ours.role == Role.PROVIDER and ours.format in PUSHES:
             work.emit(PushDue(subject=ours.pid))
+        self._clear(work, ours)
+
+    def _clear(self, work: Work, ours: Transfer) -> None:
+        if ours.format == S3_PULL and ours.role == Role.PROVIDER and ours.state not in {State.REQUESTED, State.STARTED}:
+            work.emit(ShelfDue(subject=ours.pid))
 
     def _resumed(self, work: Work, ours: Transfer) -> bool:
         """Tell whether a start may be a provider's reply to us, who went on with what was suspended."""

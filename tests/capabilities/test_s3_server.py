@@ -4,26 +4,29 @@ import hashlib
 import random
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from sqlmodel import col
 
 from connector.capabilities.notices import PushDue
 from connector.capabilities.sinks import Progress, S3Sink
+from connector.errors import InvalidInput
 from connector.network import Response
 from connector.standards import s3
 from connector.standards.dsp import messages
 from connector.standards.dsp.messages import DataAddress, EndpointProperty
-from connector.standards.dsp.targets import S3_PUSH, S3Target, read
+from connector.standards.dsp.targets import S3_PULL, S3_PUSH, S3Target, read
 from connector.standards.ranges import File
 from connector.storage.tables import OutboxRow, Push, Transfer
-from tests.builders import Still
-from tests.capabilities.conftest import US
+from tests.builders import OPERATOR, Puppet, Still, puppet
+from tests.capabilities.conftest import PEER, US
 from tests.capabilities.test_delivery import change, running
 from tests.conformance.java import class_path, missing
 
@@ -199,8 +202,88 @@ def test_an_upload_whose_transfer_ends_is_taken_back(
     assert not (server.folder / "rain" / "ended.csv").exists()
     target = S3Target(sink(house, server, LARGE)._target.bucket, "ended.csv")
     again = S3Sink(house.connector.network, target, sink(house, server, LARGE)._file, _now)
-    answer = house.runner.run(again._send("GET", {"uploadId": str(seen[0].upload)}))
+    answer = house.runner.run(again.send("GET", {"uploadId": str(seen[0].upload)}))
     assert b"<Part>" not in answer.body, answer.body
+
+
+@pytest.fixture(scope="module")
+def shop(houses: Callable[..., Still], server: Server) -> Still:
+    """Return a connector with a bucket of its own."""
+    bucket = {"name": "rain", "endpoint": server.address, "key_id": "our-key", "secret": "our-secret"}
+    return houses(bucket=bucket)
+
+
+def fetched(house: Still, url: str) -> Response:
+    """Return what comes from an address."""
+    return house.runner.run(house.connector.network.request("GET", url, limit=len(LARGE)))
+
+
+@pytest.mark.parametrize("how", ["suspend", "terminate", "complete", "agreement"])
+def test_a_file_is_fetched_from_a_bucket_while_its_transfer_runs(shop: Still, how: str) -> None:
+    """AmazonS3-PULL: it is there before the consumer is told, fetched with nothing but the address, and then gone."""
+    shop.clock.moment = _now()
+    with puppet(PEER) as peer:
+        shop.trust(peer)
+        contract = running(shop, content=LARGE)
+        asked = messages.TransferRequestMessage(
+            id=f"urn:m:{how}",
+            consumer_pid=f"urn:c:{how}",
+            agreement_id=contract.agreement,
+            format=S3_PULL,
+            callback_address=peer.address,
+        )
+        ours = shop.connector.transfers.open(asked, peer.principal())
+        for _ in range(4):
+            shop.drain()
+        (start,) = [heard.message for heard in peer.heard if heard.path.endswith("/start")]
+        url = start["dataAddress"]["endpoint"]
+        assert fetched(shop, url).body == LARGE
+        assert fetched(shop, url.replace("rain", "snow", 1)).status == 403
+        fresh = shop.connector.transfers.renew(ours.pid, peer.principal())
+        assert fetched(shop, str(fresh.endpoint)).body == LARGE
+        assert fetched(shop, url).status == 200
+        if how == "suspend":
+            shop.connector.transfers.suspend(ours.pid, "A pause.", OPERATOR)
+        elif how == "complete":
+            shop.connector.transfers.complete(ours.pid, OPERATOR)
+        elif how == "terminate":
+            shop.connector.transfers.terminate(ours.pid, "Over.", OPERATOR)
+        else:
+            shop.connector.agreements.terminate(contract.agreement, "Recalled.", OPERATOR)
+        for _ in range(4):
+            shop.drain()
+        assert fetched(shop, url).status == 404
+        assert shop.rows(Push, col(Push.transfer) == ours.pid) == []
+        if how == "suspend":
+            shop.connector.transfers.start(ours.pid, OPERATOR)
+            for _ in range(4):
+                shop.drain()
+            assert fetched(shop, peer.heard[-1].message["dataAddress"]["endpoint"]).body == LARGE
+
+
+def test_an_address_into_a_bucket_lives_no_longer_than_a_grant(shop: Still) -> None:
+    """t28: five minutes, or until the agreement's policy could change its answer."""
+    shop.clock.moment = _now()
+    until = (_now() + timedelta(seconds=100)).isoformat(timespec="seconds").replace("+00:00", "Z")
+    for template, values, least, most in (("open", {}, 299, 300), ("time-limited", {"until": until}, 90, 100)):
+        ours = running(shop, template=template, values=values, format=S3_PULL)
+        address = shop.connector.transfers.places.pull(ours)
+        query = parse_qs(urlsplit(str(address.endpoint)).query)
+        assert least <= int(query["X-Amz-Expires"][0]) <= most
+
+
+def test_without_a_bucket_there_is_no_fetching_from_one(house: Still, peer: Puppet) -> None:
+    """It is refused at the request, and nothing is opened."""
+    contract = running(house)
+    asked = messages.TransferRequestMessage(
+        id="urn:m:none",
+        consumer_pid="urn:c:none",
+        agreement_id=contract.agreement,
+        format=S3_PULL,
+        callback_address=peer.address,
+    )
+    with pytest.raises(InvalidInput):
+        house.connector.transfers.open(asked, peer.principal())
 
 
 @pytest.fixture(autouse=True)
