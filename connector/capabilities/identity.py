@@ -21,6 +21,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple, Protocol, cast, get_args, runtime_checkable
 
+import msgspec
 import structlog
 from joserfc.jwk import ECKey
 from sqlmodel import col
@@ -158,7 +159,7 @@ class SignedTokens:
         peer = context.peer(issuer)
         if peer is None:
             return None
-        trusted = _keys(issuer, json.dumps(peer.keys))
+        trusted = _keys(issuer, msgspec.json.encode(peer.keys))
         claims = tokens.verify(token, trusted, issuer=issuer, audience=context.participant, now=context.now)
         if not context.spend(issuer, claims.id, claims.expires + timedelta(seconds=tokens.LEEWAY)):
             raise Unauthenticated("The token was used before.")
@@ -166,7 +167,7 @@ class SignedTokens:
 
 
 @lru_cache(maxsize=256)
-def _keys(participant: str, document: str) -> Mapping[str, Key]:
+def _keys(participant: str, document: bytes) -> Mapping[str, Key]:
     """Return a peer's keys by id; to read them costs more than to verify with them."""
     return jwk.keys_by_id(jwk.key_set(participant, json.loads(document)))
 

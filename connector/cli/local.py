@@ -1,6 +1,7 @@
 """Commands on this machine's data folder: make it, serve it, check it."""
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
 Data = Annotated[Path, typer.Option("--data", envvar="GREENDEAL_DATA", help="The connector's data folder.")]
 FOLDER: Final = Path("greendeal-data")
+SWITCH_SECONDS: Final = 0.0005
+"""How long a thread may run Python while another waits. Whoever holds the database's write lock is a thread too: with
+the usual 5 ms it would hold it for that long at each of its statements."""
 ROLES: Final = ["admin", "provider", "consumer", "business"]
 
 ledger = typer.Typer(help="The chain of evidence.", no_args_is_help=True)
@@ -82,6 +86,7 @@ def serve(data: Data = FOLDER) -> None:
 
     settings = load(data, os.environ)
     app.configure_logging(settings.log_level)
+    sys.setswitchinterval(SWITCH_SECONDS)
     settings, door = app.open_data_door(settings)
     connector = app.build(settings)
     say(f"{settings.name} serves at {settings.public_url}")

@@ -1,20 +1,24 @@
 """The one form of a JSON value that is hashed and signed (RFC 8785).
 
-The form differs from what Python's own encoder writes with sorted keys in two things only: numbers that are not
-integers, and the order of names beyond ASCII. A value without either, and that is nearly every one, is written by the
-encoder, which is compiled; any other by the library (figures in decision 0017). Hypothesis holds the two together.
+The form differs from what Python's own encoder writes with sorted keys in two things only: numbers that are no small
+integers, and the order of names with characters beyond the first plane. A value without either, and that is nearly
+every one, is written by the encoder, which is compiled; any other by the library (figures in decision 0018). Hypothesis
+holds the two together.
 """
 
 import json
-from typing import Any, Final
+import re
+from typing import Final
 
+import msgspec
 import rfc8785
 
-LARGEST: Final = 2**53 - 1
-"""Largest integer that every reader of JSON keeps exactly."""
-
-_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), check_circular=False)
-_DEEPEST: Final = 64
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
+_STRING: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+_ODD_NUMBER: Final = re.compile(r"[0-9](?:[.eE]|[0-9]{15})")
+"""A number with a fraction or an exponent, or one of 16 digits or more, outside strings."""
+_SURROGATES: Final = "\ud800"
+"""Below it, the order of code points is that of UTF-16, by which the standard sorts."""
 
 
 class Uncanonical(ValueError):  # noqa: N818 - named after the value, as the library's error is
@@ -28,27 +32,21 @@ def canonical(value: object) -> bytes:
         Uncanonical: it has none.
     """
     try:
-        if _is_plain(value, _DEEPEST):
-            return _ENCODER.encode(value).encode()
-        return rfc8785.dumps(value)  # type: ignore[arg-type]  # whatever is no JSON is refused here
+        return _quickly(value) or rfc8785.dumps(value)  # type: ignore[arg-type]  # what is no JSON is refused here
     except (rfc8785.CanonicalizationError, UnicodeEncodeError, RecursionError) as error:
         raise Uncanonical(str(error)) from error
 
 
-def _is_plain(value: Any, depth: int) -> bool:
-    """Tell whether the encoder writes the canonical form of a value."""
-    kind = type(value)
-    if kind is str or value is None or kind is bool:
-        return True
-    if kind is int:
-        return bool(-LARGEST <= value <= LARGEST)
-    if depth == 0:
-        return False
-    if kind is dict:
-        return all(
-            type(name) is str and name.isascii() and (type(item) is str or _is_plain(item, depth - 1))
-            for name, item in value.items()
-        )
-    if kind is list or kind is tuple:
-        return all(type(item) is str or _is_plain(item, depth - 1) for item in value)
-    return False
+def _quickly(value: object) -> bytes | None:
+    """Return the canonical form of a value that the encoder can be trusted with, else None."""
+    try:
+        text = _ENCODER.encode(value)
+    except (TypeError, ValueError, RecursionError):
+        return None
+    if not text.isascii() and max(text) >= _SURROGATES:
+        return None
+    if _ODD_NUMBER.search(_STRING.sub("", text)):
+        return None
+    # What does not come back as it went in was no JSON value: a key that is a number, a tuple.
+    data = text.encode()
+    return data if msgspec.json.decode(data) == value else None

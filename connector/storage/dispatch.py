@@ -7,12 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
 from connector.storage.deliveries import Delivery, Taken
 from connector.storage.handover import Handover
+from connector.storage.links import NotNow
 from connector.storage.threads import in_pool
 
 _log = structlog.get_logger(__name__)
@@ -39,7 +40,8 @@ class Outcome:
 
 
 Deliver = Callable[[Delivery, ThreadPoolExecutor], Awaitable[Outcome]]
-Turn = Callable[[list[Outcome], int, Mapping[str, int], tuple[Delivery, ...]], Taken]
+Turn = Callable[..., Taken]
+"""Takes outcomes, room, how many each subscriber has under way, and what is in hand; `hasty` raises NotNow."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +109,9 @@ class Dispatch:
                 self._woken.clear()
                 taken = await self._turn(self._pace.concurrency - len(self._running) - len(self._queue))
                 self._take(taken.deliveries)
-                if not (taken.more and taken.deliveries):
+                if taken.more and taken.deliveries:
+                    await asyncio.sleep(0)  # a turn may have been done without giving way to anybody
+                else:
                     await self._wait(taken.next)
         finally:
             await self._wind_down()
@@ -164,7 +168,7 @@ class Dispatch:
         under_way = Counter(row.subscriber for row in in_hand)
         under_way.update(dict.fromkeys(self._resting(), self._pace.share))
         try:
-            taken = await in_pool(self._books, self._look, outcomes, room, under_way, in_hand)
+            taken = await self._looked(outcomes, room, under_way, in_hand)
         except Exception:  # noqa: BLE001 - whatever is wrong with the database now, deliveries go on when it is back
             _log.exception("outbox.turn_failed")
             self._outcomes = outcomes + self._outcomes
@@ -172,6 +176,16 @@ class Dispatch:
             return Taken((), more=False, next=None)
         self.handover.was_settled([outcome.delivery.id for outcome in outcomes])
         return taken
+
+    async def _looked(self, *asked: Any) -> Taken:
+        """Do a turn at once, where nobody has to be waited for; else in a thread, which may wait.
+
+        A thread that writes holds the writer's seat while it waits for its turn to run Python, many times over.
+        """
+        try:
+            return self._look(*asked, hasty=_nothing)
+        except NotNow:
+            return await in_pool(self._books, self._look, *asked)
 
     def _resting(self) -> list[str]:
         now = self._loop.time()
@@ -203,3 +217,7 @@ class Dispatch:
         await self._turn(0)
         self._hands.shutdown(wait=False)
         self._books.shutdown()
+
+
+def _nothing() -> None:
+    """Wait for nobody's call."""

@@ -15,7 +15,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast
@@ -45,6 +45,38 @@ _TRY_AGAIN: Final = frozenset({"40001", "40P01", "55P03", "57P01", "57P02", "57P
 """PostgreSQL: serialisation, deadlock, lock not available, shutdown (three kinds), too many connections."""
 _TOO_LARGE: Final = frozenset({"54000"})
 """PostgreSQL: program limit exceeded, here always a key too long for an index."""
+
+
+class Seat:
+    """The writer's seat: one at a time, for threads, which wait, and for an event loop, which is called back."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: list[Callable[[], None]] = []
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self.leave()
+
+    def take(self, free: Callable[[], None]) -> bool:
+        """Take the seat if it is free, and say whether it was; else `free` is called once, when it is left next."""
+        if self._lock.acquire(blocking=False):
+            return True
+        self._waiting.append(free)
+        # It may have been left between the two lines above, and then nobody calls.
+        if self._lock.acquire(blocking=False):
+            with suppress(ValueError):
+                self._waiting.remove(free)
+            return True
+        return False
+
+    def leave(self) -> None:
+        """Leave the seat."""
+        self._lock.release()
+        while self._waiting:
+            self._waiting.pop()()
 
 
 class LogFlush:
@@ -96,12 +128,16 @@ class LogFlush:
 
 @dataclass(frozen=True)
 class Engines:
-    """The two ways in: `writers` and `readers`, with the seat a writer takes first and the flush that makes it last."""
+    """The two ways in: `writers` and `readers`, with the seat a writer takes first and the flush that makes it last.
+
+    `hasty` are writers that never wait, for the event loop; only a SQLite file has them.
+    """
 
     writers: Links
     readers: Links
+    hasty: Links | None
     dialect: Dialect
-    seat: AbstractContextManager[Any]
+    seat: Seat | AbstractContextManager[Any]
     reader_seat: AbstractContextManager[Any]
     flush: Callable[[], None] | None
     url: URL
@@ -114,6 +150,8 @@ class Engines:
     def dispose(self) -> None:
         """Close every idle connection."""
         self.writers.close()
+        if self.hasty is not None:
+            self.hasty.close()
         self.readers.close()
 
 
@@ -132,21 +170,24 @@ def open_engines(url: str) -> Engines:
 
 def _sqlite(url: URL) -> Engines:
     if url.database in _MEMORY:
-        seat = threading.Lock()
+        seat = Seat()
         engine = _sqlite_engine(url, "BEGIN IMMEDIATE", query_only=False, pool=StaticPool)
         links = Links(engine, "BEGIN IMMEDIATE", most=1, kept=1, patience=BUSY_SECONDS)
-        return Engines(links, links, engine.dialect, seat, seat, None, url)
+        return Engines(links, links, None, engine.dialect, seat, seat, None, url)
     path = Path(str(url.database)).absolute()
     url = url.set(database=str(path))
     writer = _sqlite_engine(url, "BEGIN IMMEDIATE", query_only=False, pool=NullPool)
     reader = _sqlite_engine(url, "BEGIN", query_only=True, pool=NullPool)
     writers = Links(writer, "BEGIN IMMEDIATE", most=1, kept=1, patience=BUSY_SECONDS)
     readers = Links(reader, "BEGIN", most=READERS, kept=KEPT, patience=BUSY_SECONDS)
-    return Engines(writers, readers, writer.dialect, threading.Lock(), nullcontext(), LogFlush(path), url)
+    quick = _sqlite_engine(url, "BEGIN IMMEDIATE", query_only=False, pool=NullPool, hasty=True)
+    hasty = Links(quick, "BEGIN IMMEDIATE", most=1, kept=1, patience=BUSY_SECONDS)
+    return Engines(writers, readers, hasty, writer.dialect, Seat(), nullcontext(), LogFlush(path), url)
 
 
-def _sqlite_engine(url: URL, begin: str, *, query_only: bool, pool: type[Pool]) -> Engine:
-    arguments = {"check_same_thread": False, "timeout": BUSY_SECONDS, "cached_statements": STATEMENTS}
+def _sqlite_engine(url: URL, begin: str, *, query_only: bool, pool: type[Pool], hasty: bool = False) -> Engine:
+    patience = 0.0 if hasty else BUSY_SECONDS
+    arguments = {"check_same_thread": False, "timeout": patience, "cached_statements": STATEMENTS}
     engine = create_engine(url, json_serializer=to_text, connect_args=arguments, poolclass=pool)
 
     @event.listens_for(engine, "connect")
@@ -157,6 +198,8 @@ def _sqlite_engine(url: URL, begin: str, *, query_only: bool, pool: type[Pool]) 
         connection.execute("PRAGMA foreign_keys=ON")
         if query_only:
             connection.execute("PRAGMA query_only=ON")
+        if hasty:
+            connection.execute("PRAGMA wal_autocheckpoint=0")  # the outbox's bookkeeping does that, in its thread
 
     @event.listens_for(engine, "begin")
     def start(connection: Connection) -> None:
@@ -172,7 +215,7 @@ def _postgresql(url: URL) -> Engines:
     reader = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
     writers = Links(engine, "", most=WRITERS, kept=KEPT, patience=BUSY_SECONDS)
     readers = Links(reader, "", most=READERS, kept=KEPT, patience=BUSY_SECONDS)
-    return Engines(writers, readers, engine.dialect, nullcontext(), nullcontext(), None, url)
+    return Engines(writers, readers, None, engine.dialect, nullcontext(), nullcontext(), None, url)
 
 
 def refusal(error: Exception) -> Exception:

@@ -26,6 +26,14 @@ Values = Mapping[str, Any]
 Found = tuple[Any, ...]
 
 
+class NotNow(Exception):  # noqa: N818 - nothing is wrong: who wants to write has to wait, and does not want to
+    """Somebody else is writing: another process, or a thread of this one, which `calls` when it is done."""
+
+    def __init__(self, *, calls: bool) -> None:
+        super().__init__("Somebody else is writing.")
+        self.calls = calls
+
+
 class Link:
     """One connection to the database and the transaction on it."""
 
@@ -113,7 +121,8 @@ class Link:
                 self.say("ROLLBACK TO SAVEPOINT part")
                 self.say("RELEASE SAVEPOINT part")
             raise
-        self.say("RELEASE SAVEPOINT part")
+        if not self.is_sqlite:  # there one of the same name may lie within it, and all end with the transaction
+            self.say("RELEASE SAVEPOINT part")
 
     # --- health -------------------------------------------------------------------------------------------------
 

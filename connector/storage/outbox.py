@@ -184,17 +184,23 @@ class Outbox:
             if not work.revive(row):
                 raise NotFound("undelivered event", str(row))
 
-    # --- one look at the table, in a thread -----------------------------------------------------------------------
+    # --- one look at the table --------------------------------------------------------------------------------
 
     def _turn(
-        self, outcomes: list[Outcome], room: int, under_way: Mapping[str, int], running: tuple[Delivery, ...]
+        self,
+        outcomes: list[Outcome],
+        room: int,
+        under_way: Mapping[str, int],
+        running: tuple[Delivery, ...],
+        *,
+        hasty: Callable[[], None] | None = None,
     ) -> Taken:
         """Settle what is done, renew what is running, take what may start: one short transaction.
 
         Its commit does not wait for the disk: what a power cut undoes here is delivered again, never lost.
         """
         now = self._now()
-        with self._database.link(relaxed=True) as link:
+        with self._database.link(relaxed=True, hasty=hasty) as link:
             deliveries.delivered(link, [outcome.delivery for outcome in outcomes if outcome.went_well])
             for outcome in outcomes:
                 if not outcome.went_well:

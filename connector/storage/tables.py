@@ -73,12 +73,19 @@ class Row(SQLModel):
             Nothing is validated, as in every SQLModel table; that is done when it is written. The library's own way
             takes twenty times as long.
             """
-            fields = type(self).model_fields
+            fields = self.__pydantic_fields__
             if not given.keys() <= fields.keys():
                 raise TypeError(f"{type(self).__name__} has no field {min(given.keys() - fields.keys())!r}.")
             missing = {name: field for name, field in fields.items() if name not in given}
             self.__dict__.update(given)
             self.__dict__.update({name: _default(type(self), name, field) for name, field in missing.items()})
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            """Set a field and tell nobody: records live outside the library's sessions, `Work` compares."""
+            if name in self.__pydantic_fields__:
+                self.__dict__[name] = value
+            else:
+                super().__setattr__(name, value)
 
 
 def _default(model: type[SQLModel], name: str, field: Any) -> Any:

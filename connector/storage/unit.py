@@ -4,10 +4,9 @@
 and nothing when it raises. Inside it only that participant's rows exist.
 """
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from datetime import datetime
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, NamedTuple, TypeVar, cast
 
 from sqlalchemy import (
     ColumnElement,
@@ -52,6 +51,29 @@ FAULTS: Final = (*ERRORS, UnicodeEncodeError, OverflowError)
 """What a statement, or the making of its parameters, may raise."""
 
 
+class Reaction(NamedTuple):
+    """An event that its subscriber may hear within the transaction, and the outbox row that waits if it fails."""
+
+    event: Event
+    row: Mapping[str, Any]
+
+    @property
+    def subscriber(self) -> str:
+        """Who hears it."""
+        return str(self.row["subscriber"])
+
+    @property
+    def participant(self) -> str:
+        """Whose it is."""
+        return str(self.row["participant"])
+
+    def announce(self, link: Link) -> Delivery:
+        """Write the row, which is leased, and return its delivery."""
+        key = int(link.rows(ANNOUNCE, self.row)[0][0])
+        whom = (self.participant, self.subscriber, self.row["event"], self.event.subject)
+        return Delivery(key, *whom, body=encode(self.event), attempt=1, said=self.event)
+
+
 class Work:
     """A unit of work: one transaction that sees and writes only the rows of `participant`.
 
@@ -71,6 +93,8 @@ class Work:
         *,
         writable: bool,
         handover: Handover | None = None,
+        reactions: Container[str] = (),
+        asked: set[str] | None = None,
     ) -> None:
         self.participant = participant
         self._link: Link | None = link
@@ -89,6 +113,10 @@ class Work:
         self.handover = handover
         self.announced = False
         self.handed: list[Delivery] = []
+        self.reacting: list[Reaction] = []
+        self._reactions = reactions
+        self._asked = set[str]() if asked is None else asked
+        """Participants whose evidence is announced already in this transaction."""
 
     # --- rows ---------------------------------------------------------------------------------------------------
 
@@ -105,7 +133,7 @@ class Work:
         if fields["participant"] != self.participant:
             raise ValueError(f"A unit of work of {self.participant} cannot write a row of {fields['participant']}.")
         self._run(shape.on(self._dialect).insert, fields)
-        self._track(shape, row, fields)
+        self._track(shape, row, row.__dict__)
         self._ours.add(shape.key_of(fields)[-1])
         return row
 
@@ -135,7 +163,7 @@ class Work:
             self._locked.add(known)
             self._ours.add(key[-1])
         written = prepared.read(found[0])
-        return cast("R", self._keep(shape, shape.plain(written), written))
+        return cast("R", self._keep(shape, shape.plain(written)))
 
     def need(self, model: type[R], *key: Any, lock: bool = False) -> R:
         """Return the participant's row with this key.
@@ -159,7 +187,7 @@ class Work:
         prepared = shape.on(self._dialect)
         asked = {f"of_{name}": value for name, value in equal.items()}
         found = self._rows_of(prepared.by(tuple(equal)), {"of_participant": self.participant, **asked})
-        return [cast("R", self._keep(shape, shape.plain(row), row)) for row in map(prepared.read, found)]
+        return [cast("R", self._keep(shape, shape.plain(row))) for row in map(prepared.read, found)]
 
     def select(
         self,
@@ -193,7 +221,7 @@ class Work:
         found: list[dict[str, Any]] = [dict(row) for row in rows]
         if lock:
             self._locked.update((model, shape.key_of(row)) for row in found)
-        return [cast("R", self._keep(shape, row, shape.written(row))) for row in found]
+        return [cast("R", self._keep(shape, row)) for row in found]
 
     def count(self, model: type[SQLModel], *conditions: ColumnElement[bool] | bool) -> int:
         """Return how many of the participant's rows `select` would give."""
@@ -231,9 +259,11 @@ class Work:
         self._must_be_writable()
         for row in self._outbox_rows(event, due):
             if due is None and self.handover is not None and self._may_hand_over(self.handover, row):
-                key = self._announced(row | {"attempts": 1, "lease_until": self.handover.until()})
-                whom = (self.participant, row["subscriber"], row["event"], event.subject)
-                self.handed.append(Delivery(key, *whom, body=encode(event), attempt=1, said=event))
+                row |= {"attempts": 1, "lease_until": self.handover.until()}
+                if row["subscriber"] in self._reactions:
+                    self.reacting.append(Reaction(event, row))
+                else:
+                    self.handed.append(Reaction(event, row).announce(self._must_be_open()))
             else:
                 self._announced(row)
                 self.announced = True
@@ -262,11 +292,11 @@ class Work:
             "kind": kind,
             "actor": actor,
             "message_id": message_id,
-            "body": dict(body),
             "at": self._now(),
         }
-        values.canonical(fields["body"])
-        self._run(RECORD, shape_of(Evidence).written(fields))
+        # The canonical form is the stored one: what is written can be sealed.
+        text = values.canonical(dict(body)).decode()
+        self._run(RECORD, {**values.columns(fields, frozenset()), "body": text})
         self._recorded = True
         return str(fields["id"])
 
@@ -329,8 +359,11 @@ class Work:
         """Ask for sealing, unless an earlier act's request is still waiting and will cover this one too."""
         if not self._recorded or EvidenceRecorded not in self._subscribers:
             return
+        if self.participant in self._asked:
+            return
         if not self._rows_of(SEALING_WAITS, {"of_participant": self.participant}):
             self.emit(EvidenceRecorded(subject=self.participant))
+        self._asked.add(self.participant)
 
     def _announced(self, row: Mapping[str, Any]) -> int:
         return int(self._rows_of(ANNOUNCE, row)[0][0])
@@ -431,13 +464,13 @@ class Work:
     def _meaning_of(self, error: Exception) -> Exception:
         return self._spent(refusal(error))
 
-    def _track(self, shape: Shape, row: SQLModel, written: dict[str, Any]) -> None:
-        known = (type(row), shape.key_of(written))
+    def _track(self, shape: Shape, row: SQLModel, found: Mapping[str, Any]) -> None:
+        known = (type(row), shape.key_of(found))
         self._rows[known] = row
         if self._writable:
-            self._as_read[known] = written
+            self._as_read[known] = shape.marks(found)
 
-    def _keep(self, shape: Shape, found: dict[str, Any], written: dict[str, Any]) -> SQLModel:
+    def _keep(self, shape: Shape, found: dict[str, Any]) -> SQLModel:
         """Return the one record of a row in this unit, brought up to what was just read."""
         known = (shape.model, shape.key_of(found))
         row = self._rows.get(known)
@@ -447,18 +480,16 @@ class Work:
             raise RuntimeError(f"Lock a row before changing it: {shape.table.name} {known[1]}.")
         else:
             row.__dict__.update(found)
-        self._track(shape, row, written)
+        self._track(shape, row, found)
         return row
 
     def _changes(self, shape: Shape, known: tuple[type[SQLModel], Key]) -> dict[str, Any]:
         """Return the columns changed since the row was read or last written."""
         before, now = self._as_read[known], self._rows[known].__dict__
-        json_names = shape.json_names
-        return {
-            name: now[name]
-            for name in shape.names
-            if (_is_other(now[name], before[name]) if name in json_names else now[name] != before[name])
-        }
+        marks = shape.marks(now)
+        if marks == before:
+            return {}
+        return {name: now[name] for name in shape.names if marks[name] != before[name]}
 
     def _write_changes(self) -> None:
         if not self._writable:
@@ -479,12 +510,4 @@ class Work:
         statement = shape.on(self._dialect).change(tuple(written))
         if self._run(statement, {**shape.parameters(self.participant, key), **written}) != 1:
             raise self._spent(Conflict(f"The {shape.table.name} {key[-1]!r} was deleted meanwhile."))
-        self._as_read[known].update(written)
-
-
-def _is_other(value: Any, before: str | None) -> bool:
-    """Say whether a JSON column differs from the text it was read from, however that text was spaced."""
-    if value is None or before is None:
-        return value is not before
-    text = values.to_text(value)
-    return text != before and text != values.to_text(json.loads(before))
+        self._as_read[known].update(shape.marks(self._rows[known].__dict__))

@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from enum import Enum
 from typing import Any, Final
 
 from connector.errors import InvalidInput
 from connector.standards import canonical as form
 
+_AS_THEY_ARE: Final = frozenset({type(None), int, bool, datetime, bytes})
 _TEXT: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
@@ -47,7 +49,15 @@ def column(name: str, value: Any, *, is_json: bool) -> Any:
 
 def columns(values: Mapping[str, Any], json_names: frozenset[str]) -> dict[str, Any]:
     """Return all `values` as they are written."""
-    return {name: column(name, value, is_json=name in json_names) for name, value in values.items()}
+    written = dict(values)
+    for name, value in values.items():
+        kind = type(value)
+        if kind is str:
+            if name in json_names or not value.isascii() or "\x00" in value:
+                written[name] = column(name, value, is_json=name in json_names)
+        elif kind not in _AS_THEY_ARE or name in json_names:
+            written[name] = column(name, value, is_json=name in json_names)
+    return written
 
 
 def _json_text(name: str, value: object) -> str:

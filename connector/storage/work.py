@@ -1,5 +1,6 @@
 """The database: opens units of work, brings the schema up to date, and wakes the outbox after each commit."""
 
+import sqlite3
 import threading
 from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager, suppress
@@ -7,14 +8,14 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, text
 
-from connector.storage.deliveries import Delivery, delivered
-from connector.storage.engines import Engines, open_engines, refusal
+from connector.storage.deliveries import Delivery
+from connector.storage.engines import Engines, Seat, open_engines, refusal
 from connector.storage.events import Event, name_of
 from connector.storage.handover import Handover
-from connector.storage.links import ERRORS, Link
-from connector.storage.unit import Clock, NewId, Subscribers, Work
+from connector.storage.links import ERRORS, Link, Links, NotNow
+from connector.storage.unit import Clock, NewId, Reaction, Subscribers, Work
 
-__all__ = ["CHANNEL", "Clock", "Database", "Group", "NewId", "Subscribers", "Work"]
+__all__ = ["CHANNEL", "Clock", "Database", "Group", "NewId", "NotNow", "Subscribers", "Work"]
 
 NESTED: Final = "This thread is in a transaction already; end it before beginning another."
 CHANNEL: Final = "greendeal_outbox"
@@ -66,6 +67,7 @@ class Database:
             return
         with self.together() as group, self._unit(group, participant) as work:
             yield work
+        group.keep()
         group.tell()
 
     @contextmanager
@@ -80,25 +82,33 @@ class Database:
             yield work
 
     @contextmanager
-    def together(self) -> Iterator["Group"]:
+    def together(self, *, hasty: Callable[[], None] | None = None) -> Iterator["Group"]:
         """Let the units that this thread opens inside share one transaction and one commit.
 
-        Each of them is undone alone when it raises. What any of them did is real only once the block is left: till
-        then nothing may be said of it to anybody. Afterwards the caller calls `tell` on the group.
+        Each of them is undone alone when it raises. What any of them did is real only once the block is left and the
+        group's `keep` returned: till then nothing may be said of it to anybody. Then `tell` is called.
+
+        Args:
+            hasty: wait for nobody; for the event loop, where the database `is_hasty`. It is called when another thread
+                that was writing is done, from that thread.
 
         Raises:
             Busy: as for `begin`; then none of the units took place.
+            NotNow: somebody else writes, and the caller is hasty; `calls` says whether it will be called.
         """
-        with self.link() as link:
-            group = self._here.group = Group(link, self.wake)
+        with self.link(hasty=hasty) as link:
+            group = self._here.group = Group(link, self._flush, self.wake)
             try:
                 yield group
                 if group.announced and not self._listeners and not self.engines.is_sqlite:
                     link.say(f"NOTIFY {CHANNEL}")
             finally:
                 self._here.group = None
-        if self._flush is not None and group.wrote:
-            self._flush()
+
+    @property
+    def is_hasty(self) -> bool:
+        """Say whether there are transactions that wait for nobody."""
+        return self.engines.hasty is not None
 
     @contextmanager
     def _unit(self, group: "Group", participant: str, *, writable: bool = True) -> Iterator[Work]:
@@ -107,7 +117,13 @@ class Database:
             raise RuntimeError(NESTED)
         about = (self.subscribers, self.now, self.new_id)
         handover = self._handover if writable else None
-        work = Work(group.link, participant, *about, writable=writable, handover=handover)
+        work = Work(
+            *(group.link, participant, *about),
+            writable=writable,
+            handover=handover,
+            reactions=group.reactions,
+            asked=group.asked,
+        )
         group.busy = True
         try:
             yield work
@@ -124,26 +140,26 @@ class Database:
             yield link.core
 
     @contextmanager
-    def link(self, *, write: bool = True, relaxed: bool = False) -> Iterator[Link]:
+    def link(
+        self, *, write: bool = True, relaxed: bool = False, hasty: Callable[[], None] | None = None
+    ) -> Iterator[Link]:
         """Open a bare transaction. For the storage floor only: it is not narrowed to a participant.
 
         Args:
             write: False for a consistent view that cannot write.
             relaxed: the commit need not survive a power cut; for bookkeeping that may be repeated.
+            hasty: raise `NotNow` rather than wait for another writer; see `together`.
         """
         if getattr(self._here, "busy", False):
             raise RuntimeError(NESTED)
-        engines = self.engines
+        if hasty is not None and not self.is_hasty:
+            raise NotNow(calls=False)
         self._here.busy = True
         try:
-            with (
-                engines.seat if write else engines.reader_seat,
-                _meaning(),
-                (engines.writers if write else engines.readers).taken() as link,
-            ):
-                link.begin()
+            with self._place(write, hasty), _meaning(), self._links(write, hasty is not None).taken() as link:
+                _begin(link, hasty=hasty is not None)
                 try:
-                    if relaxed and not engines.is_sqlite:
+                    if relaxed and not link.is_sqlite:
                         link.say("SET LOCAL synchronous_commit = off")
                     yield link
                     link.commit()
@@ -152,6 +168,27 @@ class Database:
                     raise
         finally:
             self._here.busy = False
+
+    def _links(self, write: bool, hasty: bool) -> Links:
+        if hasty and self.engines.hasty is not None:
+            return self.engines.hasty
+        return self.engines.writers if write else self.engines.readers
+
+    @contextmanager
+    def _place(self, write: bool, hasty: Callable[[], None] | None) -> Iterator[None]:
+        """Take the writer's seat, or that of a reader where readers need one."""
+        seat = self.engines.seat if write else self.engines.reader_seat
+        if hasty is None:
+            with seat:
+                yield
+            return
+        assert isinstance(seat, Seat)  # noqa: S101 - what is hasty has one
+        if not seat.take(hasty):
+            raise NotNow(calls=True)
+        try:
+            yield
+        finally:
+            seat.leave()
 
     def upgrade(self) -> None:
         """Bring the schema to this version; of several processes that try, one does it."""
@@ -196,45 +233,63 @@ class Database:
 class Group:
     """Units that share a transaction: what is to be told of them when it is committed."""
 
-    def __init__(self, link: Link, wake: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self, link: Link, flush: Callable[[], None] | None = None, wake: Callable[[], None] | None = None
+    ) -> None:
         self.link = link
+        self._flush = flush
         self.busy = False
         self.wrote = False
         self.announced = False
+        self.reactions: Container[str] = ()
+        """Subscribers that hear within the transaction, by `next_reaction`."""
+        self.asked: set[str] = set()
         self._wake = wake
         self._handover: Handover | None = None
         self._handed: list[Delivery] = []
-        self._left: list[Delivery] = []
+        self._reacting: list[Reaction] = []
 
     def add(self, work: Work) -> None:
         """Take over what a unit that ended well has to tell."""
         self.wrote = self.wrote or work.is_writable
         self.announced = self.announced or work.announced
-        if work.handed:
-            self._handover = work.handover
-            self._handed += work.handed
+        self._handover = work.handover or self._handover
+        self._handed += work.handed
+        self._reacting += work.reacting
 
-    def next_for(self, subscribers: Container[str]) -> Delivery | None:
-        """Take out the first row that is to be handed over to one of these, if any."""
-        for index, row in enumerate(self._handed):
-            if row.subscriber in subscribers:
-                return self._handed.pop(index)
-        return None
+    def next_reaction(self) -> Reaction | None:
+        """Take out the next event that somebody hears within the transaction."""
+        return self._reacting.pop(0) if self._reacting else None
 
-    def settle(self, row: Delivery) -> None:
-        """Delete a row that was delivered in this transaction."""
-        delivered(self.link, [row])
+    def leave(self, reaction: Reaction) -> None:
+        """Hand an event over to the outbox after all, once the whole is kept."""
+        self._handed.append(reaction.announce(self.link))
 
-    def leave(self, row: Delivery) -> None:
-        """Hand a row over after all, once the whole is kept."""
-        self._left.append(row)
+    @property
+    def is_kept(self) -> bool:
+        """Say whether the commit is all that there is to keep."""
+        return self._flush is None or not self.wrote
+
+    def keep(self) -> None:
+        """Wait until what was committed would survive a power cut."""
+        if self._flush is not None and self.wrote:
+            self._flush()
 
     def tell(self) -> None:
         """Hand over what may be delivered at once, and wake whoever delivers the rest."""
-        if self._handover is not None:
-            self._handover.give([*self._left, *self._handed])
+        if self._handover is not None and self._handed:
+            self._handover.give(self._handed)
         if self.announced and self._wake is not None:
             self._wake()
+
+
+def _begin(link: Link, *, hasty: bool) -> None:
+    try:
+        link.begin()
+    except sqlite3.OperationalError as error:
+        if hasty:
+            raise NotNow(calls=False) from error
+        raise
 
 
 @contextmanager

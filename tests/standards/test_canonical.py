@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from connector.standards import canonical
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
-LEAVES = st.none() | st.booleans() | st.integers(-canonical.LARGEST, canonical.LARGEST) | st.floats(-1e30, 1e30) | TEXT
+LEAVES = st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | st.floats(-1e30, 1e30) | TEXT
 VALUES = st.recursive(
     LEAVES, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4), max_leaves=20
 )

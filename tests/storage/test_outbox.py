@@ -551,11 +551,11 @@ def test_a_database_that_is_away_for_a_moment_stops_nothing(
     outbox = Outbox(database, ears.handlers(), clock, poll=0.01)
     turn, away = outbox._turn, [True]
 
-    def stumbling(*args: Any) -> Any:
+    def stumbling(*args: Any, **options: Any) -> Any:
         if len(ears.heard) == 2 and away:
             away.clear()
             raise Busy("The database is away.")
-        return turn(*args)
+        return turn(*args, **options)
 
     monkeypatch.setattr(outbox, "_turn", stumbling)
     say(database, 1)
