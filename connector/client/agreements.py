@@ -57,8 +57,15 @@ class Transfer:
     def _access(self) -> tuple[str, str]:
         """Return where the data is, and a fresh token for it: each holds for minutes, a download may take longer."""
         access = self.connection.post(f"/api/transfers/{self.id}/access")
-        properties = {each["name"]: each["value"] for each in access["endpointProperties"]}
-        return access["endpoint"], properties.get("authorization", "")
+        properties = {each["name"]: each["value"] for each in access.get("endpointProperties", ())}
+        endpoint, token = access.get("endpoint"), properties.get("authorization")
+        if not endpoint or not token:
+            raise errors.PeerFailed(
+                "The provider did not say where the data is, or with which token it is fetched.",
+                retryable=False,
+                fix="Ask the provider; the transfer shows what it said.",
+            )
+        return endpoint, token
 
 
 @dataclass
@@ -81,9 +88,7 @@ class _Download:
         partial = self.partial = self.partial or self.folder / f".{uuid4()}.part"
         more = {"Range": f"bytes={self.size}-", "If-Range": self.tag} if self.size else {}
         # The bytes are counted and taken up as they are on the wire, so nothing may be packed on the way.
-        headers = {"Accept-Encoding": "identity", **more}
-        if token:  # an address into a bucket opens by itself, and would not if anything else tried to
-            headers["Authorization"] = f"Bearer {token}"
+        headers = {"Authorization": f"Bearer {token}", "Accept-Encoding": "identity", **more}
         with connection.stream(url, headers) as answer, partial.open("ab") as file:
             if answer.status_code != httpx2.codes.PARTIAL_CONTENT:
                 file.truncate(0)

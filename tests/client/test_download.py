@@ -142,3 +142,18 @@ def test_a_large_file_is_uploaded_piece_by_piece(pair: Pair) -> None:
     record = pair.provider.space.draft(ARCHIVE.path).record
     checksum = record["distribution"][0]["checksum"]["value"]
     assert checksum == hashlib.sha256(ARCHIVE.path.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("missing", ["endpoint", "authorization", "endpointProperties"])
+def test_an_address_that_leads_nowhere_is_said(
+    pair: Pair, folder: Path, monkeypatch: pytest.MonkeyPatch, missing: str
+) -> None:
+    """A provider that forgets half of the data's address is named as the one who failed, not we."""
+    transfer = pair.agree().transfer()
+    whole = transfer.connection.post(f"/api/transfers/{transfer.id}/access")
+    kept = [each for each in whole["endpointProperties"] if each["name"] != missing]
+    spoilt = {key: value for key, value in {**whole, "endpointProperties": kept}.items() if key != missing}
+    monkeypatch.setattr(type(transfer.connection), "post", lambda *_: spoilt)
+    with pytest.raises(errors.PeerFailed, match="where the data is"):
+        transfer.fetch(folder)
+    assert list(folder.iterdir()) == []
