@@ -21,6 +21,9 @@ from connector.client.opening import open_file
 
 STARTED: Final = "STARTED"
 
+BUCKET: Final = "AmazonS3"
+"""Endpoint type of an address into a bucket, which opens by itself."""
+
 
 @dataclass(frozen=True)
 class Transfer:
@@ -58,8 +61,8 @@ class Transfer:
         """Return where the data is, and a fresh token for it: each holds for minutes, a download may take longer."""
         access = self.connection.post(f"/api/transfers/{self.id}/access")
         properties = {each["name"]: each["value"] for each in access.get("endpointProperties", ())}
-        endpoint, token = access.get("endpoint"), properties.get("authorization")
-        if not endpoint or not token:
+        endpoint, token = access.get("endpoint"), properties.get("authorization", "")
+        if not endpoint or not (token or access.get("endpointType") == BUCKET):
             raise errors.PeerFailed(
                 "The provider did not say where the data is, or with which token it is fetched.",
                 retryable=False,
@@ -88,7 +91,9 @@ class _Download:
         partial = self.partial = self.partial or self.folder / f".{uuid4()}.part"
         more = {"Range": f"bytes={self.size}-", "If-Range": self.tag} if self.size else {}
         # The bytes are counted and taken up as they are on the wire, so nothing may be packed on the way.
-        headers = {"Authorization": f"Bearer {token}", "Accept-Encoding": "identity", **more}
+        headers = {"Accept-Encoding": "identity", **more}
+        if token:  # an address into a bucket opens by itself, and would not if anything else tried to
+            headers["Authorization"] = f"Bearer {token}"
         with connection.stream(url, headers) as answer, partial.open("ab") as file:
             if answer.status_code != httpx2.codes.PARTIAL_CONTENT:
                 file.truncate(0)
