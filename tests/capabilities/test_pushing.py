@@ -98,6 +98,19 @@ def test_a_broken_connection_costs_a_piece(house: Still, store: Store) -> None:
     assert house.transfer(ours.pid).state == "COMPLETED"
 
 
+def test_what_the_target_lost_is_sent_again(house: Still, store: Store) -> None:
+    """Acknowledged is not the same as kept: the next try goes on from what the target says it holds."""
+    ours = pushed(house, store)
+    store.script = lambda _, number: 0 if number in {8, 9} else None
+    with pytest.raises(PeerFailed):
+        push(house, ours)
+    before = len(store.asked)
+    store.held["/rain.csv"] = store.held["/rain.csv"][:2500]
+    push(house, ours)
+    assert store.asked[before + 1][2]["Content-Range"].startswith("bytes 2500-")
+    assert store.held["/rain.csv"] == CONTENT
+
+
 @given(data=st.data())
 def test_whatever_fails_the_file_is_whole_or_the_transfer_goes_on(house: Still, data: st.DataObject) -> None:
     """Connections that break, stores that are busy or forget: completed means whole, all else is tried again."""

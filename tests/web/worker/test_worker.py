@@ -3,6 +3,7 @@
 import asyncio
 import datetime as dt
 import os
+import select
 import socket
 import ssl
 import threading
@@ -251,6 +252,10 @@ def test_what_ends_while_nobody_takes_it_breaks_off(house: House) -> None:
             count = len(connection.recv(1000))
             over.set()
             assert told.wait(60)
+            # It is broken off although nothing is taken: a taker must not keep a door open by standing in it.
+            waiting = select.poll()
+            waiting.register(connection, 0)
+            assert waiting.poll(10_000)
             with suppress(ConnectionError):
                 while piece := connection.recv(1 << 20):
                     count += len(piece)
