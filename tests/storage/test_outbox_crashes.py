@@ -27,12 +27,13 @@ from connector.errors import Denied, PeerFailed
 from connector.storage.deliveries import Delivery
 from connector.storage.dispatch import Outcome
 from connector.storage.events import Event
+from connector.storage.handover import Handover
 from connector.storage.outbox import Outbox
 from connector.storage.shapes import shape_of
-from connector.storage.tables import OutboxRow
+from connector.storage.tables import OutboxRow, Peer
 from connector.storage.work import Database
 from tests.fixtures import Clock, NewUrl
-from tests.storage.rows import OURS
+from tests.storage.rows import OURS, peer
 
 LEASE = timedelta(seconds=30)
 WORKERS = st.integers(0, 1)
@@ -59,8 +60,14 @@ class Process:
     """A process that delivers: what it has in hand is all that a crash takes from it."""
 
     outbox: Outbox
+    until: Callable[[], datetime]
     in_hand: list[Delivery] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
+    handed: list[Delivery] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Open the way from commits straight into its hands."""
+        self.handover = Handover(self.handed.extend, self.until, lambda: True)
 
 
 class Crash(Exception):  # noqa: N818 - stands for the end of a process
@@ -80,7 +87,11 @@ class Deliveries(RuleBasedStateMachine):
     @initialize()
     def start(self) -> None:
         """Two processes begin with an empty table."""
-        self.processes = [Process(self.outbox()), Process(self.outbox())]
+        self.processes = [self.process(), self.process()]
+
+    def process(self) -> Process:
+        """Return a process that begins."""
+        return Process(self.outbox(), lambda: self.clock() + LEASE)
 
     def outbox(self) -> Outbox:
         """Return a process that knows nothing but the table."""
@@ -129,6 +140,54 @@ class Deliveries(RuleBasedStateMachine):
             for name in ("x", "y"):
                 self.rows[name, one.number] = Known((subject, name), due)
 
+    @rule(
+        who=WORKERS,
+        subject=st.sampled_from("ab"),
+        count=st.integers(1, 2),
+        end=st.sampled_from(["well", "dies", "fails"]),
+    )
+    def announce_here(self, who: int, subject: str, count: int, end: str) -> None:
+        """A unit of work in a process that delivers: what may be delivered at once goes straight into its hands.
+
+        It may die between the commit and the delivery, and the unit may be undone after it has looked at the queue.
+        """
+        process = self.processes[who]
+        told = [Told(subject=subject, number=self.numbers + step) for step in range(count)]
+        stop = self.database.listen(lambda: None, process.handover)
+        try:
+            with self.database.begin(OURS) as work:
+                if work.find(Peer, subject, lock=True) is None:
+                    work.add(peer(ident=subject))
+                for one in told:
+                    work.emit(one)
+                assert end != "fails"
+        except AssertionError:
+            return
+        finally:
+            stop()
+        self.numbers += count
+        for one in told:
+            for name in ("x", "y"):
+                self.rows[name, one.number] = Known((subject, name), self.clock())
+        self.notice_settled()
+        for delivery in process.handed:
+            event("handed over")
+            self.check_taken(delivery, by=process)
+        if end == "dies":
+            self.crash(who)
+            return
+        process.in_hand += process.handed
+        process.handed.clear()
+
+    def notice_settled(self) -> None:
+        """Follow which rows were settled by a unit of work that came after them in their queue."""
+        with self.database.read(OURS) as work:
+            kept = {(row.subscriber, row.body["number"]) for row in work.select(OutboxRow)}
+        for key, row in self.rows.items():
+            if key not in kept and row.fate == "waiting":
+                assert row.heard, "a row is deleted only when it was heard"
+                row.fate = "delivered"
+
     @rule(who=WORKERS, room=st.integers(0, 3), dies=st.booleans())
     def turn(self, who: int, room: int, dies: bool) -> None:
         """A process settles what is done and takes new rows, or dies inside that transaction."""
@@ -140,6 +199,7 @@ class Deliveries(RuleBasedStateMachine):
         settled = process.outcomes
         taken = process.outbox._turn(settled, room, self.under_way(process), tuple(process.in_hand))
         process.outcomes = []
+        process.handover.was_settled([outcome.delivery.id for outcome in settled])
         for outcome in settled:
             self.check_settled(outcome)
         for delivery in taken.deliveries:
@@ -151,7 +211,7 @@ class Deliveries(RuleBasedStateMachine):
         link = self.database.link
 
         class Dying:
-            def __init__(self, **options: bool) -> None:
+            def __init__(self, **options: Any) -> None:
                 self.inner = link(**options)
 
             def __enter__(self) -> Any:
@@ -173,8 +233,11 @@ class Deliveries(RuleBasedStateMachine):
         """Count what a process has in hand, by subscriber."""
         return Counter(delivery.subscriber for delivery in process.in_hand)
 
-    def check_taken(self, delivery: Delivery) -> None:
-        """Require that a row is taken in its turn and by one process at a time."""
+    def check_taken(self, delivery: Delivery, by: Process | None = None) -> None:
+        """Require that a row is taken in its turn and by one process at a time.
+
+        What the process `by` has delivered and not settled yet holds up nothing that is handed over to it.
+        """
         number = delivery.body["number"]
         row = self.rows[delivery.subscriber, number]
         assert row.fate == "waiting"
@@ -186,7 +249,8 @@ class Deliveries(RuleBasedStateMachine):
         ]
         assert "waiting" not in ahead
         for process in self.processes:
-            unsettled = [*process.in_hand, *(outcome.delivery for outcome in process.outcomes)]
+            outcomes = [] if process is by else process.outcomes
+            unsettled = [*process.in_hand, *(outcome.delivery for outcome in outcomes)]
             queues = [self.rows[held.subscriber, held.body["number"]].queue for held in unsettled]
             assert row.queue not in queues, "two deliveries of one queue at a time"
 
@@ -214,6 +278,7 @@ class Deliveries(RuleBasedStateMachine):
         if how == "well":
             outcome = asyncio.run(self.hand_over(process, delivery))
             assert outcome.error is None, outcome.error
+            process.handover.was_delivered(delivery.id)
         else:
             errors = {"peer": PeerFailed("away"), "final": Denied("no"), "broken off": None}
             outcome = Outcome(delivery, errors[how], broken_off=how == "broken off")
@@ -231,7 +296,7 @@ class Deliveries(RuleBasedStateMachine):
     def crash(self, who: int) -> None:
         """A process dies; another starts in its place."""
         event("crash")
-        self.processes[who] = Process(self.outbox())
+        self.processes[who] = self.process()
 
     @rule(seconds=st.sampled_from([1, 10, 31]))
     def wait(self, seconds: int) -> None:
@@ -241,6 +306,7 @@ class Deliveries(RuleBasedStateMachine):
         for process in self.processes:
             if seconds >= LEASE.total_seconds():  # it slept past its lease: what it has in hand may be another's
                 process.in_hand, process.outcomes = [], []
+                process.handover = Handover(process.handed.extend, process.until, lambda: True)
         self.clock.move(seconds=seconds)
 
     @invariant()
@@ -277,6 +343,7 @@ def test_any_crash_point(new_url: NewUrl) -> None:
             super().__init__(url)
             with self.database.transaction() as connection:
                 connection.execute(shape_of(OutboxRow).table.delete())
+                connection.execute(shape_of(Peer).table.delete())
 
     # The rules are the same on both engines, so the slower one is asked for fewer stories.
     asked = settings(max_examples=25 if is_sqlite else 10, stateful_step_count=25)
