@@ -9,7 +9,7 @@ import os
 import re
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, MutableMapping, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from importlib import metadata
@@ -353,15 +353,11 @@ def data_worker(connector: Connector, door: socket | None, environment: Mapping[
         yield
         return
     given = connector.settings.data
-    options = [f"--certificate={given.certificate}"] if given.certificate else []
-    options += [f"--key={given.key}"] if given.key else []
+    options = [f"--{name}={text}" for name, text in (("certificate", given.certificate), ("key", given.key)) if text]
     harmless = {name: text for name, text in environment.items() if HARMLESS.fullmatch(name)}
-    served = desk.Desk(connector.delivery, door, harmless, options)
-    served.open()
-    try:
+    with closing(desk.Desk(connector.delivery, door, harmless, options)) as served:
+        served.open()
         yield
-    finally:
-        served.close()
 
 
 ROUTES: Final[Sequence[ControllerRouterHandler]] = (
