@@ -6,16 +6,18 @@ in its queue, or only rows that this process has delivered and not yet deleted, 
 If the process dies, its lease runs out and the row is taken from the table like any other.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import bindparam, select
 
 from connector.storage.deliveries import DELIVERED, Delivery
+from connector.storage.events import Event, encode
 from connector.storage.links import Link
 from connector.storage.shapes import shape_of
 from connector.storage.tables import OutboxRow
+from connector.storage.unit_statements import ANNOUNCE
 
 _ROW: Final = shape_of(OutboxRow).table.c
 
@@ -27,6 +29,29 @@ IN_QUEUE: Final = select(_ROW.id).where(
     _ROW.due <= bindparam("due"),
 )
 """The rows of one queue that a new row would have to wait for."""
+
+
+class Reaction(NamedTuple):
+    """An event that its subscriber may hear within the transaction, and the outbox row that waits if it fails."""
+
+    event: Event
+    row: Mapping[str, Any]
+
+    @property
+    def subscriber(self) -> str:
+        """Who hears it."""
+        return str(self.row["subscriber"])
+
+    @property
+    def participant(self) -> str:
+        """Whose it is."""
+        return str(self.row["participant"])
+
+    def announce(self, link: Link) -> Delivery:
+        """Write the row, which is leased, and return its delivery."""
+        key = int(link.rows(ANNOUNCE, self.row)[0][0])
+        whom = (self.participant, self.subscriber, self.row["event"], self.event.subject)
+        return Delivery(key, *whom, body=encode(self.event), attempt=1, said=self.event)
 
 
 class Handover:

@@ -6,16 +6,9 @@ and nothing when it raises. Inside it only that participant's rows exist.
 
 from collections.abc import Callable, Container, Mapping
 from datetime import datetime
-from typing import Any, Final, NamedTuple, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    CursorResult,
-    Executable,
-    func,
-    select,
-)
+from sqlalchemy import ColumnElement, Connection, CursorResult, Executable, func, select
 from sqlmodel import SQLModel
 
 from connector.errors import Conflict, NotFound
@@ -23,7 +16,7 @@ from connector.storage import values
 from connector.storage.deliveries import Delivery
 from connector.storage.engines import refusal
 from connector.storage.events import Event, EvidenceRecorded, encode, name_of
-from connector.storage.handover import Handover
+from connector.storage.handover import Handover, Reaction
 from connector.storage.links import ERRORS, Found, Link
 from connector.storage.shapes import Key, Shape, shape_of
 from connector.storage.statements import Statement
@@ -49,29 +42,6 @@ _APPEND_ONLY: Final = (Evidence, LedgerHead, OutboxRow)
 
 FAULTS: Final = (*ERRORS, UnicodeEncodeError, OverflowError)
 """What a statement, or the making of its parameters, may raise."""
-
-
-class Reaction(NamedTuple):
-    """An event that its subscriber may hear within the transaction, and the outbox row that waits if it fails."""
-
-    event: Event
-    row: Mapping[str, Any]
-
-    @property
-    def subscriber(self) -> str:
-        """Who hears it."""
-        return str(self.row["subscriber"])
-
-    @property
-    def participant(self) -> str:
-        """Whose it is."""
-        return str(self.row["participant"])
-
-    def announce(self, link: Link) -> Delivery:
-        """Write the row, which is leased, and return its delivery."""
-        key = int(link.rows(ANNOUNCE, self.row)[0][0])
-        whom = (self.participant, self.subscriber, self.row["event"], self.event.subject)
-        return Delivery(key, *whom, body=encode(self.event), attempt=1, said=self.event)
 
 
 class Work:

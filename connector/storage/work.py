@@ -11,9 +11,9 @@ from sqlalchemy import Connection, text
 from connector.storage.deliveries import Delivery
 from connector.storage.engines import Engines, Seat, open_engines, refusal
 from connector.storage.events import Event, name_of
-from connector.storage.handover import Handover
+from connector.storage.handover import Handover, Reaction
 from connector.storage.links import ERRORS, Link, Links, NotNow
-from connector.storage.unit import Clock, NewId, Reaction, Subscribers, Work
+from connector.storage.unit import Clock, NewId, Subscribers, Work
 
 __all__ = ["CHANNEL", "Clock", "Database", "Group", "NewId", "NotNow", "Subscribers", "Work"]
 
