@@ -154,7 +154,14 @@ def _xml_term(term: Term) -> str:
             mark += f' xmlns:its="http://www.w3.org/2005/11/its" its:version="2.0" its:dir="{term.direction.value}"'
     elif term.datatype.value != _STRING:
         mark = f" datatype={quoteattr(term.datatype.value)}"
-    return f"<literal{mark}>{escape(term.value, {chr(13): '&#13;'})}</literal>"
+    return f"<literal{mark}>{_xml_text(term.value)}</literal>"
+
+
+def _xml_text(value: str) -> str:
+    """Return text as XML that keeps its white space: readers turn CR into LF, and some trim what stands at the ends."""
+    written = escape(value, {mark: f"&#{ord(mark)};" for mark in "\r\n\t"})
+    written = f"&#32;{written[1:]}" if written.startswith(" ") else written
+    return f"{written[:-1]}&#32;" if written.endswith(" ") else written
 
 
 def _csv(names: list[str]) -> Writer:

@@ -16,7 +16,7 @@ from typing import Any
 
 import pyoxigraph as ox
 import pytest
-from hypothesis import event, given, settings
+from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 
 from connector.errors import Busy, InvalidInput, TooLarge
@@ -475,6 +475,7 @@ def read(body: bytes, media_type: str) -> list[tuple[Any, ...]]:
     "media_type", ["application/sparql-results+json", "application/sparql-results+xml", "text/tab-separated-values"]
 )
 @given(values=st.lists(terms, max_size=4), limit=st.integers(0, 6), size=st.integers(0, 900))
+@example(values=[ox.Literal(text) for text in ("\n", " ", "  a ", "\ta\r\n")], limit=4, size=900)
 @settings(max_examples=60)
 def test_result_documents_read_back_as_they_were(media_type: str, values: list[Any], limit: int, size: int) -> None:
     """Each format carries every term, and a cut document is a whole one with fewer rows."""
