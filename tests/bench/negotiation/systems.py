@@ -12,8 +12,10 @@ import psutil
 from connector.standards.vc.keys import Key, public_jwk
 from tests.bench.negotiation.load import PARTICIPANT, Target
 from tests.bench.running import folder, free_port, member, postgresql, program, start
+from tests.conformance.edc.peer import Party, started
 
 FILE: Final = Path(__file__).resolve().parents[3] / "connector" / "demo" / "data" / "IOWA_NETGEN_annual.sdmx1.csv"
+WARM_JAVA: Final = ("-Xmx1g",)
 TERMS: Final = "time-limited"
 UNTIL: Final = {"until": "2099-12-31"}
 """The terms on offer: with something to decide."""
@@ -71,7 +73,33 @@ def bare(key: Key) -> Iterator[System]:  # noqa: ARG001 - it checks nobody's key
         served.stop()
 
 
-SYSTEMS: Final[dict[str, Callable[[Key], Opened]]] = {"bare": bare, "sqlite": sqlite, "postgresql": postgres}
+@contextmanager
+def edc(key: Key, *, tuned: bool = False) -> Iterator[System]:  # noqa: ARG001 - it believes whoever says who they are
+    """Eclipse EDC as it comes: everything in memory, a look of its state machines every second."""
+    before = set(psutil.Process().children())
+    with folder() as place, started("did:web:edc.example", place, tuned=tuned, options=WARM_JAVA) as one:
+        (process,) = set(psutil.Process().children()) - before
+        one.offer("rain", "http://127.0.0.1:9/nothing")
+        entry = one.dataset(Party(one.participant, one.address), "rain")
+        offers = entry["hasPolicy"]
+        key_of_offer = (offers[0] if isinstance(offers, list) else offers)["@id"]
+        yield System(Target(one.address, one.participant, _offer(key_of_offer, "rain"), "json"), [process])
+
+
+@contextmanager
+def edc_tuned(key: Key) -> Iterator[System]:
+    """Eclipse EDC with a look of its state machines every 50 ms, as its own tests have it."""
+    with edc(key, tuned=True) as system:
+        yield system
+
+
+SYSTEMS: Final[dict[str, Callable[[Key], Opened]]] = {
+    "bare": bare,
+    "sqlite": sqlite,
+    "postgresql": postgres,
+    "edc": edc,
+    "edc-tuned": edc_tuned,
+}
 
 
 @contextmanager
@@ -92,9 +120,7 @@ def _ours(place: Path, key: Key, database: str) -> Iterator[System]:
 
 
 def _offer(key: str, dataset: str) -> dict[str, Any]:
-    limit = {"leftOperand": "dateTime", "operator": "lteq", "rightOperand": "2099-12-31T23:59:59Z"}
-    rule = {"action": "use", "constraint": [limit]}
-    return {"@type": "Offer", "@id": key, "target": dataset, "permission": [rule]}
+    return {"@type": "Offer", "@id": key, "target": dataset, "permission": [{"action": "use"}]}
 
 
 def _servers() -> set[psutil.Process]:
