@@ -2,7 +2,7 @@
 
 The form differs from what Python's own encoder writes with sorted keys in two things only: numbers that are no small
 integers, and the order of names with characters beyond the first plane. A value without either, and that is nearly
-every one, is written by the encoder, which is compiled; any other by the library (figures in decision 0018). Hypothesis
+every one, is written by the encoder, which is compiled; any other by the library (figures in decision 0024). Hypothesis
 holds the two together.
 """
 

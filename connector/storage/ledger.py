@@ -16,17 +16,20 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, Row, Text, bindparam, cast, delete, func, select, text, update
+from sqlalchemy import Connection, Row, Text, bindparam, cast, func, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import StatementError
 
 from connector.errors import Refusal
 from connector.storage import values
+from connector.storage.deliveries import DELIVERED
 from connector.storage.events import Event, EvidenceRecorded, name_of
+from connector.storage.links import Found, Link
 from connector.storage.shapes import shape_of
+from connector.storage.statements import Convert, in_utc, reader
 from connector.storage.tables import Evidence, LedgerHead, OutboxRow
 from connector.storage.work import Clock, Database
 
@@ -45,13 +48,28 @@ _ROW: Final = _EVIDENCE.c
 _END: Final = _HEAD.c
 _CALL: Final = _OUTBOX.c
 
+
+class Recorded(NamedTuple):
+    """Evidence that has no place in the chain yet; `body` is JSON text."""
+
+    participant: str
+    seq: int
+    id: str
+    subject: str
+    kind: str
+    actor: str
+    message_id: str | None
+    at: datetime
+    body: str
+
+
 WHOLE_ROW: Final = (
     *(column for column in _ROW if column.name != "body"),
     cast(_ROW.body, Text).label("body"),  # as text, so that a body which is no JSON any more is a finding, not a crash
 )
 
 UNSEALED: Final = (
-    select(*WHOLE_ROW)
+    select(*(cast(_ROW.body, Text) if name == "body" else _ROW[name] for name in Recorded._fields))
     .where(_ROW.participant == bindparam("of_participant"), _ROW.position.is_(None))
     .order_by(_ROW.seq)
     .limit(BATCH)
@@ -109,17 +127,24 @@ ASKED: Final = (
 """The announcements of evidence that is read after them, and so is sealed with it. One that a unit of work holds has
 the unit's own evidence to announce, which cannot be read yet."""
 
-ANSWERED: Final = delete(_OUTBOX).where(_CALL.id.in_(bindparam("rows", expanding=True)))
-"""Take announcements out of the outbox: one sealing does for all of them."""
-
+_EMPTY: Final = {"participant": bindparam("of_participant"), "position": 0, "seq": 0}
 FIRST_HEAD: Final = {
-    "sqlite": sqlite.insert(_HEAD).on_conflict_do_nothing(),
-    "postgresql": postgresql.insert(_HEAD).on_conflict_do_nothing(),
+    "sqlite": sqlite.insert(_HEAD).values(_EMPTY).on_conflict_do_nothing(),
+    "postgresql": postgresql.insert(_HEAD).values(_EMPTY).on_conflict_do_nothing(),
 }
 """The head of a chain that has no row yet, unless there is one."""
 
 HEAD: Final = select(_HEAD).where(_END.participant == bindparam("of_participant"))
-MOVE_HEAD: Final = update(_HEAD).where(_END.participant == bindparam("of_participant"))
+HEAD_TO_MOVE: Final = (
+    select(_END.position, _END.seq, _END.digest)
+    .where(_END.participant == bindparam("of_participant"))
+    .with_for_update()
+)
+MOVE_HEAD: Final = (
+    update(_HEAD)
+    .where(_END.participant == bindparam("of_participant"))
+    .values({name: bindparam(name) for name in ("position", "seq", "digest", "signature", "sealed")})
+)
 PARTICIPANTS: Final = select(_ROW.participant).where(_ROW.position.is_(None)).distinct()
 
 
@@ -180,8 +205,8 @@ class Ledger:
         """
         sealed = 0
         while True:
-            with self._database.transaction() as connection:
-                added = self._seal_batch(connection, participant)
+            with self._database.link() as link:
+                added = self._seal_batch(link, participant)
             sealed += added
             if added < BATCH:
                 return sealed
@@ -192,16 +217,16 @@ class Ledger:
             participants = connection.execute(PARTICIPANTS).scalars().all()
         return sum(self.seal(participant) for participant in participants)
 
-    def _seal_batch(self, connection: Connection, participant: str) -> int:
+    def _seal_batch(self, link: Link, participant: str) -> int:
         of_participant = {"of_participant": participant}
-        empty = {"participant": participant, "position": 0, "seq": 0}
-        connection.execute(FIRST_HEAD[connection.dialect.name], empty)
-        head = _head(connection.execute(HEAD.with_for_update(), of_participant).one())
-        asked = connection.execute(ASKED, of_participant).scalars().all()
+        engine, moment = link.dialect.name, reader(_ROW.at.type, link.dialect) or in_utc
+        link.run(FIRST_HEAD[engine], of_participant)
+        head = Head(*link.rows(HEAD_TO_MOVE, of_participant)[0])
+        asked = [row[0] for row in link.rows(ASKED, of_participant)]
         # Read only now: whoever held the head before us may have sealed the same rows.
-        rows = connection.execute(UNSEALED, of_participant).all()
-        if asked:
-            connection.execute(ANSWERED, {"rows": asked})
+        rows = [_recorded(row, moment) for row in link.rows(UNSEALED, of_participant)]
+        for row in asked:
+            link.run(DELIVERED, {"of_id": row})
         if not rows:
             return 0
         seals = []
@@ -209,14 +234,19 @@ class Ledger:
             previous, position = head.digest, head.position + 1
             head = Head(position, row.seq, digest(row, position, previous))
             seals.append((row.seq, position, previous, head.digest))
-        connection.execute(SEAL[connection.dialect.name], {"seals": values.to_text(seals)})
+        link.run(SEAL[engine], {"seals": values.to_text(seals)})
         signature = self._sign(head.text(participant)) if self._sign else None
         moved = {"position": head.position, "seq": head.seq, "digest": head.digest}
-        connection.execute(MOVE_HEAD.values(**moved, signature=signature, sealed=self._now()), of_participant)
+        link.run(MOVE_HEAD, {**of_participant, **moved, "signature": signature, "sealed": self._now()})
         return len(rows)
 
 
-def digest(row: Row[Any], position: int, previous: str | None) -> str:
+def _recorded(found: Found, moment: Convert) -> Recorded:
+    row = Recorded(*found)
+    return row._replace(at=moment(row.at))
+
+
+def digest(row: Row[Any] | Recorded, position: int, previous: str | None) -> str:
     """Return the digest of an evidence row at its place in the chain, as hexadecimal SHA-256.
 
     Raises:

@@ -1,12 +1,13 @@
 """Statements in the driver's own words: written as Core, compiled once for each engine, run without Core.
 
 Core builds, looks up and unpacks every time what is the same every time; on rows found by key that is most of the
-work (figures in decision 0017). A `Statement` keeps the text and what has to be done to each value. JSON goes in and
+work (figures in decision 0024). A `Statement` keeps the text and what has to be done to each value. JSON goes in and
 comes out as text, so that it is serialised once, by the unit of work, and a moment in the form of its column.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Any, Final
 
 from sqlalchemy import JSON, Column, Dialect, Executable, Text, cast
@@ -23,7 +24,7 @@ Bound = Sequence[Any] | Mapping[str, Any]
 class Statement:
     """One statement for one engine."""
 
-    __slots__ = ("_fixed", "_order", "_writers", "text")
+    __slots__ = ("_fixed", "_order", "_pick", "_writers", "text")
 
     def __init__(self, core: Executable, dialect: Dialect, names: Sequence[str] | None = None) -> None:
         """Compile `core`; of an insert, `names` are the columns that are given."""
@@ -32,8 +33,9 @@ class Statement:
         self.text = str(compiled)
         self._order: tuple[str, ...] = tuple(compiled.positiontup or compiled.params)
         self._fixed = {name: compiled.params[name] for name in self._order if not compiled.binds[name].required}
-        found = {name: writer(compiled.binds[name].type, dialect) for name in self._order}
-        self._writers = {name: convert for name, convert in found.items() if convert is not None}
+        found = [(place, writer(compiled.binds[name].type, dialect)) for place, name in enumerate(self._order)]
+        self._writers = [(place, convert) for place, convert in found if convert is not None]
+        self._pick = itemgetter(*self._order) if len(self._order) > 1 else None
 
     def bound(self, given: Mapping[str, Any], *, ordered: bool) -> Bound:
         """Return `given` as parameters.
@@ -43,16 +45,13 @@ class Statement:
             ValueError: a moment is naive.
         """
         values = {**self._fixed, **given} if self._fixed else given
-        writers = self._writers
-        if ordered:
-            return [
-                values[name] if name not in writers or values[name] is None else writers[name](values[name])
-                for name in self._order
-            ]
-        return {
-            name: values[name] if name not in writers or values[name] is None else writers[name](values[name])
-            for name in self._order
-        }
+        picked = self._pick(values) if self._pick is not None else tuple(values[name] for name in self._order)
+        if self._writers:
+            picked = list(picked)
+            for place, convert in self._writers:
+                if picked[place] is not None:
+                    picked[place] = convert(picked[place])
+        return picked if ordered else dict(zip(self._order, picked, strict=True))
 
 
 _KNOWN: Final[dict[tuple[Executable, str], Statement]] = {}

@@ -341,7 +341,7 @@ class Work:
     def _may_hand_over(self, handover: Handover, row: Mapping[str, Any]) -> bool:
         """Say whether a row may be delivered as soon as we commit, before any look at the table."""
         link = self._must_be_open()
-        if not link.is_sqlite and row["subject"] not in self._ours:
+        if row["subject"] not in self._ours:
             return False  # somebody may be writing into the same queue at this moment
         queue = {name: row[name] for name in ("participant", "subject", "subscriber", "due")}
         try:

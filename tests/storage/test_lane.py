@@ -225,7 +225,7 @@ class Greeter:
             work.emit(Greeted(subject=event.subject))
             if self.failures:
                 raise self.failures.pop()
-        self.heard.append(event.subject)
+            self.heard.append(event.subject)
 
     def write(self, event: Event, participant: str) -> None:
         """Hear that somebody was greeted."""

@@ -16,7 +16,11 @@ from functools import lru_cache
 from typing import Any, Final, Never
 
 import msgspec
+from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512
 from joserfc.errors import JoseError
+from joserfc.jwk import ECKey
 from joserfc.jws import JWSRegistry
 from joserfc.util import urlsafe_b64decode, urlsafe_b64encode
 
@@ -37,6 +41,9 @@ MAX_AGE: Final = 600
 ID_CHARACTERS: Final = 256
 LAST_SECOND: Final = 253402300800
 """The year 10000, where calendars end."""
+
+
+_ECDSA: Final = {"ES256": ECDSA(SHA256()), "ES384": ECDSA(SHA384()), "ES512": ECDSA(SHA512())}
 
 
 class Claims(msgspec.Struct, frozen=True, kw_only=True):
@@ -176,8 +183,18 @@ def verify_document(document: object, signature: str, keys: Mapping[str, Any] | 
 def _sign(payload: bytes, key: Key, kid: str, kind: str) -> str:
     algorithm = algorithms(key)[0]
     signed = f"{_header(algorithm, kid, kind)}.{urlsafe_b64encode(payload).decode()}"
-    signature = JWSRegistry.algorithms[algorithm].sign(signed.encode(), key)
+    signature = _signature(algorithm, signed.encode(), key)
     return f"{signed}.{urlsafe_b64encode(signature).decode()}"
+
+
+def _signature(algorithm: str, message: bytes, key: Key) -> bytes:
+    """Return the signature over a message, in the form of RFC 7518 §3.4 where it is one of two numbers."""
+    if not isinstance(key, ECKey):
+        return JWSRegistry.algorithms[algorithm].sign(message, key)
+    # The library writes the two numbers digit by digit, which takes as long as the signature itself.
+    numbers = decode_dss_signature(key.get_op_key("sign").sign(message, _ECDSA[algorithm]))
+    size = (key.curve_key_size + 7) // 8
+    return b"".join(number.to_bytes(size, "big") for number in numbers)
 
 
 @lru_cache(maxsize=64)
