@@ -1,6 +1,7 @@
 """Which addresses may be called: one reading of a URL, and which IP addresses are public. Pure."""
 
 import re
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Final
 
@@ -35,6 +36,7 @@ NOT_PUBLIC: Final = tuple(
 UNICAST_V6: Final = ip_network("2000::/3")
 NAT64: Final = ip_network("64:ff9b::/96")
 _AUTHORITY: Final = re.compile(r"https?://([^/?#]*)", re.IGNORECASE)
+_FORBIDDEN: Final = re.compile(r"[\x00-\x20\\\x7f]")
 _LABEL: Final = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 _NUMBER: Final = re.compile(r"[0-9]+|0x[0-9a-f]*")
 
@@ -50,7 +52,7 @@ def parsed(text: str) -> URL:
     """
     if len(text) > URL_CHARACTERS:
         raise InvalidInput(f"The address is longer than {URL_CHARACTERS} characters.")
-    if any(character <= " " or character in "\\\x7f" for character in text):
+    if _FORBIDDEN.search(text):
         raise InvalidInput("The address holds blanks, control characters or backslashes.")
     start = _AUTHORITY.match(text)
     if start is None:
@@ -87,6 +89,7 @@ def is_public(address: Address) -> bool:
     return plain and not any(address in network for network in NOT_PUBLIC)
 
 
+@lru_cache(maxsize=4096)
 def literal(host: str) -> Address | None:
     """Return the IP address that `host` spells, or None when it is a name."""
     try:
@@ -95,6 +98,7 @@ def literal(host: str) -> Address | None:
         return None
 
 
+@lru_cache(maxsize=4096)
 def _is_host(host: str) -> bool:
     if literal(host) is not None:
         return "%" not in host
