@@ -247,7 +247,10 @@ def _projected(variables: Variables, mapping: NcVariable) -> Found | None:
     steps = (step_of(x), step_of(y))
     halves = (steps[0] / 2, steps[1] / 2)
     rectangle = systems.Rectangle(
-        float(x.min()) - halves[0], float(y.min()) - halves[1], float(x.max()) + halves[0], float(y.max()) + halves[1]
+        float(np.min(x)) - halves[0],
+        float(np.min(y)) - halves[1],
+        float(np.max(x)) + halves[0],
+        float(np.max(y)) + halves[1],
     )
     found = systems.extent(system, rectangle)
     kind = short(text_of(mapping, "grid_mapping_name")) or "projected"

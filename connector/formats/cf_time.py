@@ -80,7 +80,7 @@ def period(axis: TimeAxis, cell_methods: Sequence[str], *, climatology: bool) ->
     if not axis.values.size:
         return None, [f"The time coordinate {axis.name!r} holds no values."]
     try:
-        first, last = axis.decode(float(axis.values.min())), axis.decode(float(axis.values.max()))
+        first, last = axis.decode(float(np.min(axis.values))), axis.decode(float(np.max(axis.values)))
         begin, end, basis = _outer(axis, first, last, cell_methods)
     except (ValueError, OverflowError, TypeError):
         return None, [f"The time coordinate {axis.name!r} cannot be read: units {short(axis.units)!r} do not fit."]
@@ -110,7 +110,7 @@ def _outer(
 ) -> tuple[Any, Any, Literal["bounds", "coordinate", "derived"]]:
     """Return the begin and the end of the outer time steps and what they rest on."""
     if axis.bounds is not None and axis.bounds.size:
-        return axis.decode(float(axis.bounds.min())), axis.decode(float(axis.bounds.max())), "bounds"
+        return axis.decode(float(np.min(axis.bounds))), axis.decode(float(np.max(axis.bounds))), "bounds"
     step = axis.spacing()
     if step is None or not any(AVERAGED.search(text) for text in cell_methods):
         return first, last, "coordinate"

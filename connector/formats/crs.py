@@ -97,13 +97,13 @@ def outline(crs: pyproj.CRS, xs: Floats, ys: Floats) -> BBox | None:
     if not on_earth(crs):
         return None
     if _is_crs84_like(crs):
-        return _plain(float(xs.min()), float(ys.min()), float(xs.max()), float(ys.max()))
+        return _plain(float(np.min(xs)), float(np.min(ys)), float(np.max(xs)), float(np.max(ys)))
     transformer = _transformer(crs)
     lon, lat = _degrees(transformer, xs, ys)
     usable = np.isfinite(lon) & np.isfinite(lat)
     if usable.sum() * 2 < usable.size:
         return None
-    sides = float(xs.min()), float(ys.min()), float(xs.max()), float(ys.max())
+    sides = float(np.min(xs)), float(np.min(ys)), float(np.max(xs)), float(np.max(ys))
     return ring_box(lon[usable], lat[usable], _poles(transformer, sides) if _upright(xs, ys) else ())
 
 
@@ -122,7 +122,7 @@ def _transformer(crs: pyproj.CRS) -> pyproj.Transformer:
 
 def _upright(xs: Floats, ys: Floats) -> bool:
     """Whether every point of a path lies on a side of its own rectangle, so that the rectangle is what it encloses."""
-    on_side = (xs == xs.min()) | (xs == xs.max()) | (ys == ys.min()) | (ys == ys.max())
+    on_side = (xs == np.min(xs)) | (xs == np.max(xs)) | (ys == np.min(ys)) | (ys == np.max(ys))
     return bool(on_side.all())
 
 

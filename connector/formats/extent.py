@@ -102,7 +102,7 @@ def _axis_ends(centres: Floats) -> tuple[float, float, float]:
     step = step_of(centres)
     one_way = bool(np.all(steps > 0) or np.all(steps < 0))
     if one_way and float(np.max(np.abs(steps), initial=0.0)) <= 2 * step:
-        return float(centres.min()), float(centres.max()), step
+        return float(np.min(centres)), float(np.max(centres)), step
     west, span = smallest_arc(centres)
     from_west = np.sort((centres - west + ROUNDING) % TURN)
     return west, west + span, step_of(from_west)
@@ -122,10 +122,10 @@ def _reach(centres: Floats, bounds: Floats, end: float) -> Arc:
 def latitude_span(centres: Floats, bounds: Floats | None = None) -> tuple[float, float]:
     """Return (south, north) of a rectilinear latitude axis: the bounds, else half a step around; clipped at 90."""
     if bounds is not None and bounds.size:
-        low, high = float(bounds.min()), float(bounds.max())
+        low, high = float(np.min(bounds)), float(np.max(bounds))
     else:
         half = step_of(centres) / 2
-        low, high = float(centres.min()) - half, float(centres.max()) + half
+        low, high = float(np.min(centres)) - half, float(np.max(centres)) + half
     return max(-POLE, low), min(POLE, high)
 
 
@@ -149,7 +149,7 @@ def points_box(longitudes: Floats, latitudes: Floats, basis: Basis = "points") -
     if not usable.any():
         return None
     west, span = smallest_arc(longitudes[usable].ravel())
-    return box(arc(west, west + span), (float(latitudes[usable].min()), float(latitudes[usable].max())), basis)
+    return box(arc(west, west + span), (float(np.min(latitudes[usable])), float(np.max(latitudes[usable]))), basis)
 
 
 def curvilinear_box(longitudes: Floats, latitudes: Floats, basis: Basis = "points") -> BBox | None:
@@ -203,11 +203,11 @@ def ring_box(longitudes: Floats, latitudes: Floats, poles: Iterable[float] = (),
     found = pole_inside(longitudes, latitudes)
     if found is not None:
         inside.add(found)
-    south, north = min([float(latitudes.min()), *inside]), max([float(latitudes.max()), *inside])
+    south, north = min([float(np.min(latitudes)), *inside]), max([float(np.max(latitudes)), *inside])
     if inside:
         return box(GLOBE, (south, north), "edges", approximate=approximate)
     path = unwrap(longitudes)
-    return box(arc(float(path.min()), float(path.max())), (south, north), "edges", approximate=approximate)
+    return box(arc(float(np.min(path)), float(np.max(path))), (south, north), "edges", approximate=approximate)
 
 
 def degrees_apart(one: BBox, other: BBox) -> float:

@@ -129,7 +129,7 @@ def _data(tags: dict[int, Numbers], size: int, first: int | None) -> int | None:
         end = max(int(o) + int(c) for o, c in zip(*_last(tags[offsets][present], tags[counts][present]), strict=True))
         if end > size:
             raise InvalidInput(f"{CUT}: its image data end at byte {end}, it has {size}.")
-        start = int(tags[offsets][present].min())
+        start = int(np.min(tags[offsets][present]))
         first = start if first is None else min(first, start)
     return first
 
