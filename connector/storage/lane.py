@@ -25,7 +25,7 @@ Reaction = Callable[[Any, str], None]
 
 MOST: Final = 32
 """How many acts share a commit at most: others who want to write wait for it."""
-FEW: Final = 8
+FEW: Final = 16
 """How many do on the event loop: everything else there waits for it."""
 SIDE_BY_SIDE: Final = 6
 """How many acts run at once on PostgreSQL."""
