@@ -150,7 +150,10 @@ def _matches(header: str, file: File, *, weakly: bool) -> bool:
 
 def _in_order(found: re.Match[str] | None) -> bool:
     """Say whether a range ends behind its beginning; one that does not is malformed (§14.1.1)."""
-    return found is not None and not (found[1] and found[2] and _number(found[2]) < _number(found[1]))
+    if found is None or not (found[1] and found[2]):
+        return found is not None
+    first, last = (digits.lstrip("0") for digits in found.group(1, 2))
+    return (len(first), first) <= (len(last), last)  # numbers of any length, without reading them
 
 
 def _number(digits: str) -> int:

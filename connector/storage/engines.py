@@ -14,6 +14,7 @@ loses is repeated. PostgreSQL is run alike: `synchronous_commit` for acts, not f
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
@@ -196,7 +197,7 @@ def _sqlite_engine(url: URL, begin: str, *, query_only: bool, pool: type[Pool], 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: object) -> None:
         connection.isolation_level = None  # transactions are begun below and not behind our back by the driver
-        connection.execute("PRAGMA journal_mode=WAL")
+        _write_ahead(connection, patience)
         connection.execute("PRAGMA synchronous=NORMAL")
         connection.execute("PRAGMA foreign_keys=ON")
         if query_only:
@@ -213,6 +214,21 @@ def _sqlite_engine(url: URL, begin: str, *, query_only: bool, pool: type[Pool], 
             connection.exec_driver_sql(begin)
 
     return engine
+
+
+def _write_ahead(connection: Any, patience: float) -> None:
+    """Turn on the write-ahead log; where processes make a database together SQLite says busy without waiting."""
+    end = time.monotonic() + patience
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() > end:
+                connection.close()
+                raise
+            time.sleep(0.01)  # noqa: TID251 - another process is making the same database at this moment
+        else:
+            return
 
 
 def _postgresql(url: URL) -> Engines:

@@ -179,6 +179,7 @@ class Links:
         self._kept = kept
         self._patience = patience
         self._idle: deque[Link] = deque()
+        self._closed = False
         self._room = threading.Semaphore(most)
 
     @contextmanager
@@ -195,7 +196,7 @@ class Links:
             try:
                 yield link
             finally:
-                if link.is_broken or len(self._idle) >= self._kept:
+                if link.is_broken or self._closed or len(self._idle) >= self._kept:
                     link.close()
                 else:
                     self._idle.append(link)
@@ -203,7 +204,8 @@ class Links:
             self._room.release()
 
     def close(self) -> None:
-        """Close every connection that is not in use."""
+        """Close every connection that is not in use; those in use are closed when they come back."""
+        self._closed = True
         while self._idle:
             self._idle.pop().close()
 

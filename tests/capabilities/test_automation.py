@@ -459,10 +459,10 @@ def test_nothing_to_approve_is_said(house: Still, peer: Puppet) -> None:
         house.connector.negotiations.approve(ours.pid, OPERATOR)
 
 
-def test_copies_keep_their_rule(house: Still) -> None:
+def test_copies_keep_their_rule(house: Still, peer: Puppet) -> None:
     """A consumer's rule is stored with its request."""
     copy = crawled(house)
     ours = requested(house, copy, rule="scripted", script=[{"on": "OFFERED", "do": "accept"}])
     assert house.rows(Negotiation, col(Negotiation.pid) == ours.pid)[0].script == [{"on": "OFFERED", "do": "accept"}]
     assert isinstance(house.row(Dataset, PEER, copy.id), Dataset)
-    assert ours.claims == {"purpose": RESEARCH}
+    assert (ours.claims, ours.callback) == ({"purpose": RESEARCH}, peer.address)
