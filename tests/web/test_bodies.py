@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from connector.errors import TooLarge, TooSlow
-from connector.web.bodies import BODY_BYTES, MESSAGE_BYTES, BoundedBodies
+from connector.web.bodies import BODY_BYTES, MESSAGE_BYTES, SECONDS, BoundedBodies
 from tests.web.conftest import House
 
-QUICK = 0.05
+QUICK = 0.5
 
 
 def pieces(*sizes: int) -> Iterator[dict[str, Any]]:
@@ -20,7 +20,9 @@ def pieces(*sizes: int) -> Iterator[dict[str, Any]]:
         yield {"type": "http.request", "body": b"x" * size, "more_body": at < len(sizes) - 1}
 
 
-async def heard(path: str, sizes: list[int], pause: float = 0.0, announced: int | None = None) -> int:
+async def heard(
+    path: str, sizes: list[int], pause: float = 0.0, announced: int | None = None, seconds: float = SECONDS
+) -> int:
     """Return how many bytes a handler gets of a body that comes in pieces, with a pause before each."""
     body = pieces(*sizes)
     got = 0
@@ -39,7 +41,7 @@ async def heard(path: str, sizes: list[int], pause: float = 0.0, announced: int 
 
     headers = [] if announced is None else [(b"content-length", str(announced).encode())]
     scope: Any = {"type": "http", "method": "POST", "path": path, "headers": headers}
-    bounded = BoundedBodies(app, messages="/dsp", streamed="/api/drafts", seconds=QUICK)
+    bounded = BoundedBodies(app, messages="/dsp", streamed="/api/drafts", seconds=seconds)
     await bounded(scope, receive, None)  # type: ignore[arg-type]
     return got
 
@@ -57,10 +59,10 @@ def test_a_body_has_a_time_in_all_and_a_file_one_for_each_piece() -> None:
     """A drip of bytes holds no handler for ever; a large file may take as long as it goes on coming."""
     sizes = [1] * 6
     with pytest.raises(TooSlow):
-        asyncio.run(heard("/api/x", sizes, QUICK / 3))
-    assert asyncio.run(heard("/api/drafts", sizes, QUICK / 3)) == len(sizes)
+        asyncio.run(heard("/api/x", sizes, QUICK / 4, seconds=QUICK))
+    assert asyncio.run(heard("/api/drafts", sizes, QUICK / 4, seconds=QUICK)) == len(sizes)
     with pytest.raises(TooSlow):
-        asyncio.run(heard("/api/drafts", sizes, QUICK * 3))
+        asyncio.run(heard("/api/drafts", sizes, QUICK * 2, seconds=QUICK))
 
 
 def test_waiting_for_the_end_of_the_connection_takes_as_long_as_it_takes() -> None:
