@@ -190,20 +190,20 @@ def _sqlite(url: URL) -> Engines:
 
 
 def _sqlite_engine(url: URL, begin: str, *, query_only: bool, pool: type[Pool], hasty: bool = False) -> Engine:
-    patience = 0.0 if hasty else BUSY_SECONDS
-    arguments = {"check_same_thread": False, "timeout": patience, "cached_statements": STATEMENTS}
+    arguments = {"check_same_thread": False, "timeout": BUSY_SECONDS, "cached_statements": STATEMENTS}
     engine = create_engine(url, json_serializer=to_text, connect_args=arguments, poolclass=pool)
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: object) -> None:
         connection.isolation_level = None  # transactions are begun below and not behind our back by the driver
-        _write_ahead(connection, patience)
+        _write_ahead(connection, BUSY_SECONDS)
         connection.execute("PRAGMA synchronous=NORMAL")
         connection.execute("PRAGMA foreign_keys=ON")
         if query_only:
             connection.execute("PRAGMA query_only=ON")
         if hasty:
             connection.execute("PRAGMA wal_autocheckpoint=0")  # whoever seals does that, in a thread
+            connection.execute("PRAGMA busy_timeout=0")  # only from now on: to be opened it may take its time
         connection.execute("PRAGMA temp_store=MEMORY")  # what a savepoint may have to put back needs no file
         connection.execute(f"PRAGMA cache_size=-{READER_CACHE if query_only else WRITER_CACHE}")
 

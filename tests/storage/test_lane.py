@@ -197,8 +197,8 @@ def test_who_waits_for_another_writer_is_served_after_it(database: Database, lan
         assert await doing == name
 
     async def act() -> None:
-        await behind(database, "thread")
         await behind(other, "process")
+        await behind(database, "thread")
 
     asyncio.run(act())
     other.close()
