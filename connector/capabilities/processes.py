@@ -11,7 +11,7 @@ from connector.capabilities.evidence import Begin, Clock
 from connector.capabilities.identity import Principal
 from connector.capabilities.messenger import Messenger, code_of, reasons
 from connector.errors import Conflict, InvalidInput, NotFound, PeerFailed
-from connector.standards.dsp import messages
+from connector.standards.dsp import messages, negotiation, transfer
 from connector.standards.dsp.negotiation import Role
 from connector.storage.events import Event
 from connector.storage.tables import Evidence, Negotiation, OutboxRow, Transfer
@@ -218,19 +218,7 @@ def check_pids(ours: Negotiation | Transfer, consumer: str | None, provider: str
     ours.peer_pid = ours.peer_pid or theirs
 
 
-LEADS_TO: Final = {
-    "request": "REQUESTED",
-    "offer": "OFFERED",
-    "accept": "ACCEPTED",
-    "agree": "AGREED",
-    "verify": "VERIFIED",
-    "finalize": "FINALIZED",
-    "start": "STARTED",
-    "suspend": "SUSPENDED",
-    "complete": "COMPLETED",
-    "terminate": TERMINATED,
-    "refused": TERMINATED,
-}
+LEADS_TO: Final[Mapping[str, str]] = {**negotiation.RESULTS, **transfer.RESULTS, "refused": TERMINATED}
 """The state after each move; in both machines a move leads to one state, wherever it comes from."""
 
 

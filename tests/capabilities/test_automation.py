@@ -171,11 +171,38 @@ def test_a_counter_request_waits_for_a_person(house: Still, peer: Puppet) -> Non
     house.drain()
     with house.connector.database.begin(US) as work:
         work.need(Negotiation, ours.pid, lock=True).automation = "accept"
-    terms = {**templates.fill("research-only"), "@id": ours.offer_id, "@type": "Offer", "target": ours.dataset}
+    terms = {**templates.fill("attribution"), "@id": ours.offer_id, "@type": "Offer", "target": ours.dataset}
     say(house, peer, ours, messages.ContractRequestMessage, offer=terms)
     house.drain()
     ours = house.negotiation(ours.pid)
-    assert (ours.state, ours.code) == ("TERMINATED", "policy")  # it states no purpose, and its own terms demand one
+    assert (ours.state, ours.pending, ours.agreement_id) == ("REQUESTED", "approval", None)
+    assert house.connector.negotiations.approve(ours.pid, OPERATOR).state == "AGREED"
+
+
+def test_other_terms_that_forbid_the_use_end_it(house: Still, peer: Puppet) -> None:
+    """A consumer that writes a purpose into the terms and states none is refused by its own terms."""
+    ours = scripted(house, peer, {"on": "REQUESTED", "do": "offer"})
+    house.drain()
+    terms = {**templates.fill("research-only"), "@id": ours.offer_id, "@type": "Offer", "target": ours.dataset}
+    say(house, peer, ours, messages.ContractRequestMessage, offer=terms)
+    house.drain()
+    assert (house.negotiation(ours.pid).state, house.negotiation(ours.pid).code) == ("TERMINATED", "policy")
+
+
+def test_an_old_timer_does_not_make_a_later_step(house: Still, peer: Puppet) -> None:
+    """A state that came back has its own step with its own delay; the timer of the first one is over."""
+    first, second = {"on": "REQUESTED", "do": "offer", "after": 1}, {"on": "REQUESTED", "do": "terminate", "after": 60}
+    ours = scripted(house, peer, first, second)
+    house.drain()
+    house.clock.move(seconds=1)
+    house.drain()
+    say(house, peer, ours, messages.ContractRequestMessage, offer=house.negotiation(ours.pid).policy)
+    house.drain()
+    house.connector.negotiations.act(NegotiationStepDue(subject=ours.pid, step=0), US)
+    assert (house.negotiation(ours.pid).state, house.negotiation(ours.pid).step) == ("REQUESTED", 1)
+    house.clock.move(seconds=60)
+    house.drain()
+    assert house.negotiation(ours.pid).state == "TERMINATED"
 
 
 def test_terms_that_are_not_understood_or_for_another_dataset_are_refused(house: Still, peer: Puppet) -> None:
