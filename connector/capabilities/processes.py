@@ -218,7 +218,11 @@ def check_pids(ours: Negotiation | Transfer, consumer: str | None, provider: str
     ours.peer_pid = ours.peer_pid or theirs
 
 
-LEADS_TO: Final[Mapping[str, str]] = {**negotiation.RESULTS, **transfer.RESULTS, "refused": TERMINATED}
+LEADS_TO: Final[Mapping[str, str]] = {
+    "refused": TERMINATED,
+    **{str(move): str(state) for move, state in negotiation.RESULTS.items()},
+    **{str(move): str(state) for move, state in transfer.RESULTS.items()},
+}
 """The state after each move; in both machines a move leads to one state, wherever it comes from."""
 
 
