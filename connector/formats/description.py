@@ -16,6 +16,12 @@ Count = Annotated[int, Meta(ge=0)]
 
 TEXT_LENGTH = 4_000
 SHORT_LENGTH = 400
+
+Nature = Literal["dataset", "series", "structure", "metadata", "footer"]
+"""What a file is: data, several files of one make, or something that only describes data elsewhere."""
+
+Source = Literal["coordinate", "attribute", "default", "provider"]
+"""Where a value was found: in the data's own coordinates, in what the file says of itself, nowhere, or with a person."""
 POLE = 90.0
 HALF_TURN = 180.0
 
@@ -39,14 +45,16 @@ class BBox(Struct, frozen=True, kw_only=True):
     """A box in OGC:CRS84 degrees; `west > east` means that it crosses 180 degrees.
 
     `basis` says where it comes from: `bounds` (cell bounds in the file), `midpoints` (half a cell around the outer
-    cell centres), `edges` (cell edges of a projected grid or raster), `points` (the positions themselves).
+    cell centres), `edges` (cell edges of a projected grid or raster), `points` (the positions themselves), `centres`
+    (cell centres, where edges cannot be known), `hull` (around control points), `sampled` (a part of the positions),
+    `attribute` (what the file says of itself, where it has no coordinates).
     """
 
     west: float
     south: float
     east: float
     north: float
-    basis: Literal["bounds", "midpoints", "edges", "points"]
+    basis: Literal["bounds", "midpoints", "edges", "points", "centres", "hull", "sampled", "attribute"]
     approximate: bool = False
 
     def __post_init__(self) -> None:
@@ -154,12 +162,14 @@ class Statistics(Struct, frozen=True, kw_only=True):
 class Facts(Struct, frozen=True, kw_only=True):
     """What a reader found in a file.
 
-    `format` is the exact kind with its version (`GRIB2`, `NetCDF-4 classic`); `media_type` and `file_type` are set
+    `kind` says whether there are data in it at all; `rows` counts rows, features or observations. `sources` says of a
+    field where its value was found, for those that their own `basis` does not tell. `format` is the exact kind with its version (`GRIB2`, `NetCDF-4 classic`); `media_type` and `file_type` are set
     only when the reader knows better than its `Format`. `crs` is an OGC IRI where the system is registered, else its
     name. `notes` are findings for the provider in whole sentences.
     """
 
     format: Short
+    kind: Nature = "dataset"
     media_type: Short | None = None
     file_type: Short | None = None
     title: Text | None = None
@@ -179,8 +189,10 @@ class Facts(Struct, frozen=True, kw_only=True):
     spatial_resolution_degrees: float | None = None
     spatial_resolution_metres: float | None = None
     temporal_resolution: Short | None = None
+    rows: Count | None = None
     variables: tuple[Variable, ...] = ()
     dimensions: tuple[Dimension, ...] = ()
+    sources: dict[Short, Source] = {}
     grids: tuple[Grid, ...] = ()
     raster: Raster | None = None
     messages: Messages | None = None
@@ -191,24 +203,24 @@ class Facts(Struct, frozen=True, kw_only=True):
 class Description(Facts, frozen=True, kw_only=True):
     """Facts plus what is true of the file itself.
 
-    `kind` is the name of the `Format` that read it, `sha256` lower-case hexadecimal, `file_type` the IRI of the EU
+    `reader` is the name of the `Format` that read it, `sha256` lower-case hexadecimal, `file_type` the IRI of the EU
     file type authority table (None where that table has no entry, as for GRIB).
     """
 
-    kind: Short
+    reader: Short
     media_type: Short
     byte_size: Count
     sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
 
 
 def describe_file(
-    facts: Facts, *, kind: str, media_type: str, file_type: str | None, size: int, sha256: str
+    facts: Facts, *, reader: str, media_type: str, file_type: str | None, size: int, sha256: str
 ) -> Description:
     """Join what the reader found with what is true of the file; the reader's own media and file type win."""
     found = {name: getattr(facts, name) for name in facts.__struct_fields__}
     found["media_type"] = facts.media_type or media_type
     found["file_type"] = facts.file_type or file_type
-    return Description(**found, kind=kind, byte_size=size, sha256=sha256)
+    return Description(**found, reader=reader, byte_size=size, sha256=sha256)
 
 
 def clean(value: object, length: int = TEXT_LENGTH) -> str | None:
@@ -239,8 +251,10 @@ __all__ = [
     "Grid",
     "Limits",
     "Messages",
+    "Nature",
     "Period",
     "Raster",
+    "Source",
     "Statistics",
     "Variable",
     "clean",

@@ -120,7 +120,7 @@ def describe(
         facts = read(staged, chosen, limits, name)
     return describe_file(
         facts,
-        kind=chosen.name,
+        reader=chosen.name,
         media_type=chosen.media_type,
         file_type=file_type_iri(chosen.file_type),
         size=size,

@@ -65,7 +65,7 @@ def test_a_draft_through_the_use_case_can_be_registered(house: Still) -> None:
 
 def test_what_a_file_does_not_say_is_not_in_its_record() -> None:
     """No licence, place, time, theme, frequency or contact is made up."""
-    bare = Description(format="CSV", kind="csv", media_type="text/csv", byte_size=3, sha256="a" * 64)
+    bare = Description(format="CSV", reader="csv", media_type="text/csv", byte_size=3, sha256="a" * 64)
     record = draft(bare, "x.csv", home=HOME)
     said = set(msgspec.to_builtins(record))
     assert said == {"id", "title", "description", "distribution"}
@@ -77,7 +77,7 @@ def test_what_a_file_does_not_say_is_not_in_its_record() -> None:
 
 def test_the_same_file_is_the_same_dataset() -> None:
     """Its address depends on title and content alone, so that drafting again proposes the same record."""
-    one = Description(format="CSV", kind="csv", media_type="text/csv", byte_size=3, sha256="a" * 64, title="Rain")
+    one = Description(format="CSV", reader="csv", media_type="text/csv", byte_size=3, sha256="a" * 64, title="Rain")
     other = msgspec.structs.replace(one, sha256="b" * 64)
     assert draft(one, "x", home=HOME) == draft(one, "x", home=HOME)
     assert draft(one, "x", home=HOME).id != draft(other, "x", home=HOME).id
@@ -125,7 +125,7 @@ VARIABLES = st.builds(Variable, name=SHORT, standard_name=maybe(SHORT), long_nam
 DESCRIPTIONS = st.builds(
     Description,
     format=SHORT,
-    kind=SHORT,
+    reader=SHORT,
     media_type=st.sampled_from(["text/csv", "application/x-netcdf", "application/vnd.sdmx.data+csv; version=2.0.0"]),
     byte_size=st.integers(0, 2**50),
     sha256=st.text("0123456789abcdef", min_size=64, max_size=64),

@@ -24,7 +24,7 @@ EXPECTED: Final[dict[str, dict[str, Any]]] = json.loads(
 def test_a_demo_file_holds_what_is_known_of_it(entry: dict[str, str]) -> None:
     """Every fact that a second program found in the file is found by our reader, and its format is the stated one."""
     found = describe(FOLDER / entry["file"])
-    assert found.kind == entry["format"]
+    assert found.reader == entry["format"]
     assert facts.mistakes(found, EXPECTED[entry["file"]]) == []
 
 
