@@ -17,11 +17,14 @@ Count = Annotated[int, Meta(ge=0)]
 TEXT_LENGTH = 4_000
 SHORT_LENGTH = 400
 
+Basis = Literal["bounds", "midpoints", "edges", "points", "centres", "hull", "sampled", "attribute"]
+"""Where a box comes from; see `BBox`."""
+
 Nature = Literal["dataset", "series", "structure", "metadata", "footer"]
 """What a file is: data, several files of one make, or something that only describes data elsewhere."""
 
 Source = Literal["coordinate", "attribute", "default", "provider"]
-"""Where a value was found: in the data's own coordinates, in what the file says of itself, nowhere, or with a person."""
+"""Where a value was found: in the data's own coordinates, in what the file says, nowhere, or with a person."""
 POLE = 90.0
 HALF_TURN = 180.0
 
@@ -54,7 +57,7 @@ class BBox(Struct, frozen=True, kw_only=True):
     south: float
     east: float
     north: float
-    basis: Literal["bounds", "midpoints", "edges", "points", "centres", "hull", "sampled", "attribute"]
+    basis: Basis
     approximate: bool = False
 
     def __post_init__(self) -> None:
@@ -163,7 +166,8 @@ class Facts(Struct, frozen=True, kw_only=True):
     """What a reader found in a file.
 
     `kind` says whether there are data in it at all; `rows` counts rows, features or observations. `sources` says of a
-    field where its value was found, for those that their own `basis` does not tell. `format` is the exact kind with its version (`GRIB2`, `NetCDF-4 classic`); `media_type` and `file_type` are set
+    field where its value was found, for those that their own `basis` does not tell. `format` is the exact format with
+    its version (`GRIB2`, `NetCDF-4 classic`); `media_type` and `file_type` are set
     only when the reader knows better than its `Format`. `crs` is an OGC IRI where the system is registered, else its
     name. `notes` are findings for the provider in whole sentences.
     """
@@ -245,6 +249,7 @@ def short(value: object) -> str | None:
 
 __all__ = [
     "BBox",
+    "Basis",
     "Description",
     "Dimension",
     "Facts",

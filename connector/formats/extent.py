@@ -6,16 +6,15 @@ than its two ends say. Latitudes are clipped to the poles, for half a cell beyon
 """
 
 from collections.abc import Iterable
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from connector.formats.description import BBox
+from connector.formats.description import Basis, BBox
 
 Floats = npt.NDArray[np.float64]
 Arc = tuple[float, float]
-Basis = Literal["bounds", "midpoints", "edges", "points"]
 
 TURN: Final = 360.0
 HALF: Final = 180.0

@@ -211,7 +211,12 @@ def strange(**fields: Any) -> Description:
         "spatial_resolution_metres": -1.0,
         "notes": (text,),
     }
-    file: dict[str, Any] = {"format": "NetCDF", "kind": "netcdf", "media_type": "application/x-netcdf", "byte_size": 0}
+    file: dict[str, Any] = {
+        "format": "NetCDF",
+        "reader": "netcdf",
+        "media_type": "application/x-netcdf",
+        "byte_size": 0,
+    }
     return Description(**file, sha256="c" * 64, **default | fields)
 
 
