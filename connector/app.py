@@ -81,10 +81,10 @@ from connector.storage.outbox import Handler, Outbox
 from connector.storage.sparql import Limits, QueryPool
 from connector.storage.triples import Triples
 from connector.storage.work import Database
-from connector.web import contracts, data, datasets, dsp, linked_data, operations, problems
-from connector.web import search as finding
+from connector.web import data, drafting, dsp, problems
 from connector.web.auth import principal_of
 from connector.web.bodies import BoundedBodies
+from connector.web.routes import ROUTES
 from connector.web.worker import desk
 
 SUBSCRIBERS: Final[Mapping[type[Event], tuple[str, ...]]] = {
@@ -361,28 +361,6 @@ def data_worker(connector: Connector, door: socket | None, environment: Mapping[
         yield
 
 
-ROUTES: Final[Sequence[ControllerRouterHandler]] = (
-    dsp.router,
-    dsp.version,
-    data.DataController,
-    data.RenewalController,
-    datasets.DatasetController,
-    contracts.OfferController,
-    contracts.NegotiationController,
-    contracts.AgreementController,
-    contracts.TransferController,
-    linked_data.LinkedDataController,
-    linked_data.style,
-    operations.PeerController,
-    operations.OperationController,
-    operations.livez,
-    operations.readyz,
-    operations.metrics,
-    finding.SearchController,
-)
-"""Everything that is served."""
-
-
 def web(connector: Connector, *, routes: Sequence[ControllerRouterHandler] = ()) -> Litestar:
     """Return the web application around a connector; while it serves, the outbox delivers.
 
@@ -415,7 +393,7 @@ def web(connector: Connector, *, routes: Sequence[ControllerRouterHandler] = ())
         lifespan=[running],
         openapi_config=OpenAPIConfig(title=f"{settings.name}: connector", version=VERSION, path="/api/schema"),
         compression_config=CompressionConfig(backend="gzip", exclude=[data.PATH, dsp.PATH]),
-        middleware=[DefineMiddleware(BoundedBodies, messages=dsp.PATH, streamed=datasets.UPLOADS)],
+        middleware=[DefineMiddleware(BoundedBodies, messages=dsp.PATH, streamed=drafting.UPLOADS)],
         request_max_body_size=None,
         state=State(
             {

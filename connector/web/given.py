@@ -6,7 +6,7 @@
 from typing import Annotated, TypeAlias, TypeVar
 
 from litestar.di import Dependency
-from litestar.params import SkipValidationMarker
+from litestar.params import HeaderParameter, SkipValidationMarker
 
 from connector.capabilities.identity import Principal
 
@@ -14,3 +14,4 @@ T = TypeVar("T")
 
 Given: TypeAlias = Annotated[T, Dependency(kind="named"), SkipValidationMarker()]
 By: TypeAlias = Given[Principal]
+MediaType = Annotated[str, HeaderParameter(name="content-type")]

@@ -1,0 +1,40 @@
+"""Everything that is served."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from litestar.types import ControllerRouterHandler
+
+from connector.web import (
+    contracts,
+    data,
+    datasets,
+    drafting,
+    dsp,
+    linked_data,
+    operations,
+    search,
+    validating,
+)
+
+ROUTES: Final[Sequence[ControllerRouterHandler]] = (
+    dsp.router,
+    dsp.version,
+    data.DataController,
+    data.RenewalController,
+    datasets.DatasetController,
+    drafting.DraftController,
+    validating.ValidationController,
+    contracts.OfferController,
+    contracts.NegotiationController,
+    contracts.AgreementController,
+    contracts.TransferController,
+    linked_data.LinkedDataController,
+    linked_data.style,
+    operations.PeerController,
+    operations.OperationController,
+    operations.livez,
+    operations.readyz,
+    operations.metrics,
+    search.SearchController,
+)
