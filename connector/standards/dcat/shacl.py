@@ -1,12 +1,10 @@
 """The check of a record against a profile: pySHACL judges, and each finding is put into words.
 
-A profile is a folder in `shapes/`: `profile.toml` names its levels and their shape files. Shapes come from there only;
-nothing is imported, inferred or executed. What a property is called, how its value is written and from which
+What a property is called, how its value is written and from which
 vocabulary it comes is said in the shapes (sh:name, sh:message, gd:example, gd:vocabulary), so the words follow the
 rules.
 """
 
-import tomllib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from functools import cache
@@ -18,6 +16,7 @@ from pyoxigraph import Triple
 
 from connector import library
 from connector.errors import InvalidInput
+from connector.standards.dcat import profiles
 from connector.standards.dcat.words import Rule, Said, rules_of, words_for
 from connector.standards.rdf import Format, full, parse, term_of, to_rdflib
 
@@ -39,7 +38,7 @@ class Finding(Struct, frozen=True, kw_only=True):
         level: the level of the profile, such as structure.
         focus: the node it is about: an IRI, or `_:` and a label.
         path: IRI of the property; `^` before it for the property seen from the other end; None for the node itself.
-        component: the rule of SHACL that is broken, such as MinCountConstraintComponent.
+        component: IRI of the constraint component that is broken, such as sh:MinCountConstraintComponent.
         severity: violation, warning or info.
         value: what was found, where there is one value.
         label: the thing and the property as people call them, such as "dataset: title".
@@ -56,37 +55,6 @@ class Finding(Struct, frozen=True, kw_only=True):
     label: str
     message: str
     fix: str
-
-
-class Level(Struct, frozen=True, forbid_unknown_fields=True):
-    """A set of shapes that is checked as a whole; a record that breaks a gate level is refused."""
-
-    name: str
-    title: str
-    files: tuple[str, ...]
-    gate: bool
-
-
-class Deviation(Struct, frozen=True, forbid_unknown_fields=True, rename={"target": "class"}):
-    """A result that only our shapes give (more) or only the published ones (fewer), and why."""
-
-    effect: Literal["more", "fewer"]
-    component: str
-    target: str
-    paths: tuple[str, ...]
-    reason: str
-
-
-class Profile(Struct, frozen=True, forbid_unknown_fields=True, rename={"levels": "level", "deviations": "deviation"}):
-    """A profile as its manifest describes it."""
-
-    name: str
-    title: str
-    version: str
-    source: str
-    licence: str
-    levels: tuple[Level, ...]
-    deviations: tuple[Deviation, ...] = ()
 
 
 class Report(Struct, frozen=True, kw_only=True):
@@ -138,25 +106,6 @@ class Report(Struct, frozen=True, kw_only=True):
         )
 
 
-def profiles() -> tuple[str, ...]:
-    """Return the names of the profiles that ship, in order."""
-    return tuple(
-        sorted(each.name for each in library.shelf("shapes").iterdir() if each.joinpath("profile.toml").is_file())
-    )
-
-
-@cache
-def profile(name: str) -> Profile:
-    """Return the profile `name`.
-
-    Raises:
-        InvalidInput: no profile of that name ships.
-    """
-    if name not in profiles():
-        raise InvalidInput(f"There is no profile {name!r}.", fix=f"Use one of: {', '.join(profiles())}.")
-    return msgspec.convert(tomllib.loads(library.read("shapes", f"{name}/profile.toml").decode()), Profile)
-
-
 def check(triples: Iterable[Triple], profile: str = "dcat-ap") -> Report:
     """Return what the profile finds in a record; it is judged on its own triples and nothing else.
 
@@ -168,10 +117,10 @@ def check(triples: Iterable[Triple], profile: str = "dcat-ap") -> Report:
         InvalidInput: no profile of that name ships.
     """
     record = tuple(triples)
-    chosen = _profile(profile)
+    chosen = profiles.profile(profile)
     said = Said(record)
     graph = to_rdflib(record)
-    findings = [finding for level in chosen.levels for finding in _judged(graph, said, chosen, level)]
+    findings = [finding for level in profiles.levels(profile) for finding in _judged(graph, said, profile, level)]
     findings.sort(key=_place)
     return Report(
         conforms=not any(each.severity == "violation" for each in findings),
@@ -187,24 +136,24 @@ def _place(finding: Finding) -> tuple[bool, bool, str, str, str, str]:
     return mild, blank, finding.focus, finding.path or "", finding.component, finding.value or ""
 
 
-_profile: Final = profile  # `check` has an argument of that name
-
-
 @cache
 def _shapes(name: str, level: str) -> "tuple[rdflib.Graph, Mapping[str, Rule]]":
     """Return the shapes of one level, parsed once, and the words in them."""
-    files = next(each.files for each in _profile(name).levels if each.name == level)
+    parts = next(each.parts for each in profiles.levels(name) if each.name == level)
     triples = tuple(
-        triple for file in files for triple in parse(library.read("shapes", f"{name}/{file}"), Format.TURTLE)
+        triple
+        for part in parts
+        for file in part.files
+        for triple in parse(library.read("shapes", f"{part.profile}/{file}"), Format.TURTLE)
     )
     return to_rdflib(triples), rules_of(triples)
 
 
-def _judged(graph: "rdflib.Graph", said: Said, chosen: Profile, level: Level) -> list[Finding]:
+def _judged(graph: "rdflib.Graph", said: Said, name: str, level: profiles.Whole) -> list[Finding]:
     import pyshacl  # noqa: PLC0415 - a quarter of a second to import, needed by few
     import rdflib  # noqa: PLC0415 - as above
 
-    shapes, rules = _shapes(chosen.name, level.name)
+    shapes, rules = _shapes(name, level.name)
     _, report, _ = pyshacl.validate(
         graph,
         shacl_graph=shapes,
@@ -232,10 +181,12 @@ def _finding(report: "rdflib.Graph", result: "Node", level: str, said: Said, rul
 
     focus, value, path = one("focusNode"), one("value"), one("resultPath")
     place = _path(report, path)
-    component = str(one("sourceConstraintComponent")).removeprefix(_SH)
+    component = str(one("sourceConstraintComponent"))
     rule = rules.get(str(one("sourceShape")), Rule())
     at = _named(focus)
-    words = words_for(rule, component, said.values(at, place), None if value is None else term_of(value))
+    words = words_for(
+        rule, component.removeprefix(_SH), said.values(at, place), None if value is None else term_of(value)
+    )
     return Finding(
         level=level,
         focus=at,

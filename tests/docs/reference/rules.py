@@ -7,7 +7,7 @@ from typing import Any
 
 from connector import library
 from connector.formats import registry
-from connector.standards.dcat import shacl
+from connector.standards.dcat import profiles as shelf
 from connector.standards.dsp import negotiation, transfer
 from connector.standards.dsp.negotiation import Role
 from connector.standards.odrl import templates
@@ -142,12 +142,12 @@ def profiles() -> str:
         A profile is a folder in `shapes/`: a manifest and SHACL shapes in our own words. A record that breaks a gate
         level is refused with every finding; a finding of another level is reported only.
         """,
-        *(_profile(shacl.profile(name)) for name in shacl.profiles()),
+        *(_profile(shelf.profile(name)) for name in shelf.profiles()),
         section("Vocabularies", "What values are checked against; shipped, and never fetched.", _vocabularies()),
     )
 
 
-def _profile(each: shacl.Profile) -> str:
+def _profile(each: shelf.Profile) -> str:
     levels = [[level.title, "yes" if level.gate else "no", ", ".join(map(code, level.files))] for level in each.levels]
     deviations = [
         [code(_local(one.target)), ", ".join(code(_local(path)) for path in one.paths), one.effect, one.reason]

@@ -6,7 +6,7 @@ and seeded mutations of the examples.
 
 import pytest
 
-from connector.standards.dcat import shacl
+from connector.standards.dcat import profiles, shacl
 from tests.standards.dcat.agreement import Comparison, deviations, examples, judged, mutants, published, read_example
 
 
@@ -40,7 +40,7 @@ def test_mutated_examples_are_judged_the_same(structure: Comparison) -> None:
         structure.assert_same(record)
 
 
-@pytest.mark.parametrize("profile", shacl.profiles())
+@pytest.mark.parametrize("profile", profiles.profiles())
 def test_deviations_say_why(profile: str) -> None:
     """Every listed deviation names a reason that a reader can check."""
     assert all(len(each.reason) > 30 for each in deviations(profile))
