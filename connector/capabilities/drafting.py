@@ -70,7 +70,8 @@ def _distribution(described: Description, filename: str, iri: str) -> model.Dist
 def _sentence(described: Description) -> str:
     names = ", ".join(_words(described)[:5])
     about = f" with {names}" if names else ""
-    when = f", {described.period.begin} to {described.period.end}" if described.period else ""
+    period = described.period
+    when = f", {period.begin or '…'} to {period.end or '…'}" if period else ""
     return f"{described.format} file{about}{when}."
 
 

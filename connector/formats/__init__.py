@@ -8,6 +8,7 @@ even import the libraries that read NetCDF, GRIB or GeoTIFF. Adding a format is 
 """
 
 from connector.formats.description import (
+    Asset,
     BBox,
     Description,
     Dimension,
@@ -17,6 +18,7 @@ from connector.formats.description import (
     Messages,
     Period,
     Raster,
+    Scene,
     Statistics,
     Variable,
 )
@@ -25,6 +27,7 @@ from connector.formats.registry import FILE_TYPES, Format, detect, formats
 
 __all__ = [
     "FILE_TYPES",
+    "Asset",
     "BBox",
     "Description",
     "Dimension",
@@ -35,6 +38,7 @@ __all__ = [
     "Messages",
     "Period",
     "Raster",
+    "Scene",
     "Statistics",
     "Variable",
     "describe",

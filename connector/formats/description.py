@@ -76,12 +76,13 @@ class BBox(Struct, frozen=True, kw_only=True):
 
 
 class Period(Struct, frozen=True, kw_only=True):
-    """The time the data are about.
+    """The time the data are about; a moment without an offset is UTC.
 
     `begin` and `end` are ISO 8601 text in the proleptic Gregorian calendar that fits `xsd:date` or `xsd:dateTime`
     (30 February of a 360-day year is clamped); `first` and `last` are the outer time stamps as the file has them, in
-    its own `calendar`. `basis`: `bounds` (time bounds in the file), `coordinate` (the time stamps), `derived`
-    (widened by half a step, since the values are means), `attribute` (global attributes only).
+    its own `calendar`. An end that is open, as that of a collection that still grows, is empty text. `basis`: `bounds`
+    (time bounds in the file), `coordinate` (the time stamps), `derived` (widened by half a step, since the values are
+    means), `attribute` (global attributes only).
     """
 
     begin: Short
@@ -162,6 +163,31 @@ class Statistics(Struct, frozen=True, kw_only=True):
     codelists: tuple[Short, ...] = ()
 
 
+class Scene(Struct, frozen=True, kw_only=True):
+    """How a satellite product was taken; `cloud_cover` in percent, `polarisations` as the instrument names them."""
+
+    platform: Short | None = None
+    instruments: tuple[Short, ...] = ()
+    product: Short | None = None
+    mode: Short | None = None
+    tile: Short | None = None
+    orbit: Count | None = None
+    cloud_cover: float | None = None
+    polarisations: tuple[Short, ...] = ()
+
+
+class Asset(Struct, frozen=True, kw_only=True):
+    """A file elsewhere that a metadata document names; `sha256` where the document gives that checksum."""
+
+    key: Short
+    href: Text
+    title: Short | None = None
+    media_type: Short | None = None
+    roles: tuple[Short, ...] = ()
+    byte_size: Count | None = None
+    sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")] | None = None
+
+
 class Facts(Struct, frozen=True, kw_only=True):
     """What a reader found in a file.
 
@@ -201,6 +227,8 @@ class Facts(Struct, frozen=True, kw_only=True):
     raster: Raster | None = None
     messages: Messages | None = None
     statistics: Statistics | None = None
+    scene: Scene | None = None
+    assets: tuple[Asset, ...] = ()
     notes: tuple[Text, ...] = ()
 
 
@@ -248,6 +276,7 @@ def short(value: object) -> str | None:
 
 
 __all__ = [
+    "Asset",
     "BBox",
     "Basis",
     "Description",
@@ -259,6 +288,7 @@ __all__ = [
     "Nature",
     "Period",
     "Raster",
+    "Scene",
     "Source",
     "Statistics",
     "Variable",

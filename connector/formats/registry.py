@@ -23,7 +23,7 @@ from connector.formats.description import Facts, Limits
 
 GROUP: Final = "connector.formats"
 FILE_TYPES: Final = "http://publications.europa.eu/resource/authority/file-type/"
-HEAD_BYTES: Final = 4096
+HEAD_BYTES: Final = 1 << 16  # JSON tells by its keys, and they may stand behind a geometry
 GRIB_SEARCH: Final = 200  # a GTS bulletin header may stand before the message
 TIFF_MAGIC: Final = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 NETCDF_MAGIC: Final = (b"CDF\x01", b"CDF\x02", b"CDF\x05", b"\x89HDF\r\n\x1a\n")
@@ -54,7 +54,7 @@ class Format(Protocol):
     def suffixes(self) -> tuple[str, ...]: ...  # noqa: D102
 
     def matches(self, head: bytes, filename: str) -> bool:
-        """Whether a file that begins with `head` (up to 4096 bytes) is of this format. Runs in the parent."""
+        """Whether a file that begins with `head` (up to 65536 bytes) is of this format. Runs in the parent."""
         ...
 
     def describe(self, path: Path, limits: Limits) -> Facts:
