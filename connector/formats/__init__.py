@@ -20,6 +20,7 @@ from connector.formats.description import (
     Raster,
     Scene,
     Statistics,
+    Store,
     Variable,
 )
 from connector.formats.isolation import describe
@@ -40,6 +41,7 @@ __all__ = [
     "Raster",
     "Scene",
     "Statistics",
+    "Store",
     "Variable",
     "describe",
     "detect",

@@ -42,6 +42,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     coordinate_values: int = 5_000_000
     messages: int = 5_000
     objects: int = 20_000
+    entries: int = 1_000_000
 
 
 class BBox(Struct, frozen=True, kw_only=True):
@@ -80,15 +81,17 @@ class Period(Struct, frozen=True, kw_only=True):
 
     `begin` and `end` are ISO 8601 text in the proleptic Gregorian calendar that fits `xsd:date` or `xsd:dateTime`
     (30 February of a 360-day year is clamped); `first` and `last` are the outer time stamps as the file has them, in
-    its own `calendar`. An end that is open, as that of a collection that still grows, is empty text. `basis`: `bounds`
-    (time bounds in the file), `coordinate` (the time stamps), `derived` (widened by half a step, since the values are
-    means), `attribute` (global attributes only).
+    its own `calendar`. `covers` is the first and the last instant that the data cover, also in its own calendar: the
+    time bounds where the file has them, else the time stamps. An end that is open, as that of a collection that still
+    grows, is empty text. `basis`: `bounds` (time bounds in the file), `coordinate` (the time stamps), `derived`
+    (widened by half a step, since the values are means), `attribute` (global attributes only).
     """
 
     begin: Short
     end: Short
     first: Short
     last: Short
+    covers: tuple[Short, Short] | None = None
     count: Count | None = None
     calendar: Short = "standard"
     variable: Short | None = None
@@ -96,7 +99,7 @@ class Period(Struct, frozen=True, kw_only=True):
 
 
 class Variable(Struct, frozen=True, kw_only=True):
-    """One measured quantity: a NetCDF variable, a GRIB parameter or a raster band."""
+    """One measured quantity: a NetCDF variable, a GRIB parameter or a raster band; `chunks` is its shape in storage."""
 
     name: Short
     standard_name: Short | None = None
@@ -104,6 +107,7 @@ class Variable(Struct, frozen=True, kw_only=True):
     unit: Short | None = None
     dtype: Short | None = None
     shape: tuple[int, ...] = ()
+    chunks: tuple[int, ...] = ()
     level: Short | None = None
 
 
@@ -141,7 +145,10 @@ class Raster(Struct, frozen=True, kw_only=True):
 
 
 class Messages(Struct, frozen=True, kw_only=True):
-    """The make of a GRIB file; `reference` is the (earliest, latest) analysis or start time."""
+    """The make of a GRIB or BUFR file; `reference` is the (earliest, latest) analysis or start time.
+
+    `subsets` counts the reports in BUFR messages, `categories` are their data categories (WMO BUFR table A).
+    """
 
     count: int
     edition: tuple[int, ...]
@@ -149,6 +156,15 @@ class Messages(Struct, frozen=True, kw_only=True):
     reference: tuple[Short, Short] | None = None
     kinds: tuple[Short, ...] = ()
     members: Count = 0
+    subsets: Count | None = None
+    categories: tuple[int, ...] = ()
+
+
+class Store(Struct, frozen=True, kw_only=True):
+    """The make of a Zarr store: its arrays, and whether the metadata of all stand in one file (consolidated)."""
+
+    arrays: Count
+    consolidated: bool
 
 
 class Statistics(Struct, frozen=True, kw_only=True):
@@ -226,6 +242,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     grids: tuple[Grid, ...] = ()
     raster: Raster | None = None
     messages: Messages | None = None
+    store: Store | None = None
     statistics: Statistics | None = None
     scene: Scene | None = None
     assets: tuple[Asset, ...] = ()
@@ -291,6 +308,7 @@ __all__ = [
     "Scene",
     "Source",
     "Statistics",
+    "Store",
     "Variable",
     "clean",
     "describe_file",

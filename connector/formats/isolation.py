@@ -3,7 +3,8 @@
 The parsers are large C libraries with open memory bugs, and by default several of them follow names inside a file to
 other files and to the network. So the wall is the process, and the readers' own guards are the second line:
 
-- the file is linked (or copied) under a name of ours into an empty folder and opened without following links;
+- the file is linked (or copied) under a name of ours into an empty folder and opened without following links; a
+  dataset that is a folder is read where it lies, once it is seen to hold nothing but files and folders;
 - the child starts with an empty environment (`ENVIRONMENT` apart), sets its own rlimits, and leaves the network;
 - its answer is one JSON value over a pipe, cut off at a length, decoded here against a type;
 - a clock in the parent kills it; a child that dies by a signal means that the file crashes the reader.
@@ -30,8 +31,9 @@ import msgspec
 from msgspec import Struct
 
 from connector.errors import Busy, InvalidInput, NotFound, TooLarge
+from connector.formats import folders
 from connector.formats.description import Description, Facts, Limits, describe_file
-from connector.formats.registry import HEAD_BYTES, Format, detect, file_type_iri
+from connector.formats.registry import HEAD_BYTES, Format, detect, detect_folder, file_type_iri
 
 READERS: Final = 2  # children at a time: each may take its whole memory limit
 DEAD: Final = "http://127.0.0.1:9"
@@ -98,7 +100,7 @@ def describe(
     """Say what the file at `path` holds; blocks for 0.3 to a few seconds, so call it from a worker thread.
 
     Args:
-        path: a regular file; a symbolic link is refused.
+        path: a regular file, or the folder of a format that has folders; a symbolic link is refused.
         limits: what the reading may cost; see `Limits` for the defaults.
         filename: the name the file had with its provider, when `path` has another; it decides where content does not.
         sha256: the checksum when it is already known; computed otherwise.
@@ -111,6 +113,8 @@ def describe(
     """
     limits = limits or Limits()
     name = filename or path.name
+    if path.is_dir() and not path.is_symlink():
+        return _describe_folder(path, name, limits, sha256)
     with _stage(path, name, limits) as staged:
         with _open(staged, name) as file:
             size = os.fstat(file.fileno()).st_size
@@ -128,12 +132,29 @@ def describe(
     )
 
 
+def _describe_folder(path: Path, name: str, limits: Limits, sha256: str | None) -> Description:
+    """Say what a dataset of many files holds. It is read where it lies: nothing in it is a link or leads outside."""
+    root = path.resolve()
+    found = folders.survey(root, name, limits)
+    chosen = detect_folder(found.names, name)
+    facts = read(root, chosen, limits, name)
+    return describe_file(
+        facts,
+        reader=chosen.name,
+        media_type=chosen.media_type,
+        file_type=file_type_iri(chosen.file_type),
+        size=found.size,
+        sha256=sha256 or folders.checksum(root, found),
+    )
+
+
 def read(staged: Path, chosen: Format, limits: Limits, name: str) -> Facts:
     """Let `chosen` read the file at `staged` in a child; `name` is what refusals call the file."""
     if not _slots.acquire(timeout=limits.wait_seconds):
         raise Busy(f"{READERS} files are being read already.", fix="Try again in a moment.")
     try:
-        raw = _run(Job(format=chosen.name, path=str(staged), limits=limits), name)
+        with _workplace(staged) as workplace:
+            raw = _run(Job(format=chosen.name, path=str(staged), limits=limits), workplace, name)
     finally:
         _slots.release()
     try:
@@ -145,6 +166,16 @@ def read(staged: Path, chosen: Format, limits: Limits, name: str) -> Facts:
         raise kind(answer.message, where=answer.where or name, fix=answer.fix, reasons=answer.reasons)
     found: Facts = answer.facts
     return found
+
+
+@contextlib.contextmanager
+def _workplace(staged: Path) -> Iterator[Path]:
+    """Give the child a folder to be in: that of its staged file, an empty one beside no data for a folder."""
+    if not staged.is_dir():
+        yield staged.parent
+        return
+    with tempfile.TemporaryDirectory(prefix="describe-") as folder:
+        yield Path(folder)
 
 
 @contextlib.contextmanager
@@ -191,9 +222,9 @@ def _open(path: Path, name: str) -> Iterator[BufferedReader]:
         yield file
 
 
-def _run(job: Job, name: str) -> bytes:
-    """Start the child, hand it the job, and return its whole answer."""
-    folder = os.fspath(Path(job.path).parent)
+def _run(job: Job, workplace: Path, name: str) -> bytes:
+    """Start the child in the folder `workplace`, hand it the job, and return its whole answer."""
+    folder = os.fspath(workplace)
     # The child must find what the parent finds, plug-ins too, wherever they were put on the path.
     modules = os.pathsep.join(os.path.abspath(entry) for entry in sys.path)  # noqa: PTH100 - "" is here, links stay
     with subprocess.Popen(

@@ -11,7 +11,7 @@ only in the child process.
 """
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
@@ -68,7 +68,10 @@ class Format(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class BuiltIn:
-    """A format whose reader is the function `read(path, limits)` of a module of this package."""
+    """A format whose reader is the function `read(path, limits)` of a module of this package.
+
+    `markers` are the names of files that tell a folder of this format; `read` then gets the path of the folder.
+    """
 
     name: str
     title: str
@@ -79,6 +82,7 @@ class BuiltIn:
     packages: tuple[str, ...]
     extra: str
     begins: Callable[[bytes], bool]
+    markers: tuple[str, ...] = ()
 
     def matches(self, head: bytes, filename: str) -> bool:  # noqa: ARG002 - the contract offers the name to plug-ins
         """Whether the magic bytes are this format's."""
@@ -236,6 +240,28 @@ def detect(head: bytes, filename: str) -> Format:
         "The format of this file is not known: neither its first bytes nor its name are those of a format we read.",
         where=filename,
         fix=f"Supported formats: {supported}. Describe other files by hand.",
+    )
+
+
+def detect_folder(names: Collection[str], filename: str) -> Format:
+    """Return the format of a folder that holds `names`, by the file that marks it, else by the folder's suffix.
+
+    Raises:
+        InvalidInput: neither says anything we can read.
+    """
+    kinds = [each for each in formats() if getattr(each, "markers", ())]
+    for each in kinds:
+        if not set(names).isdisjoint(getattr(each, "markers", ())):
+            return each
+    suffix = Path(filename).suffix.lower()
+    for each in kinds:
+        if suffix and suffix in each.suffixes:
+            return each
+    supported = ", ".join(each.title for each in kinds) or "none"
+    raise InvalidInput(
+        "This folder is none of the formats that consist of many files.",
+        where=filename,
+        fix=f"Supported as folders: {supported}. Give the files of other folders one by one.",
     )
 
 

@@ -221,10 +221,11 @@ def test_a_link_is_not_followed(tmp_path: Path, secret: Path) -> None:
 
 
 def test_what_is_no_regular_file_is_refused(tmp_path: Path) -> None:
-    """Threat: a pipe that blocks whoever opens it, a folder, an empty file."""
+    """Threat: a pipe that blocks whoever opens it, an empty file, an empty folder."""
     os.mkfifo(tmp_path / "pipe.nc")
     (tmp_path / "empty.nc").touch()
-    for name, reason in (("pipe.nc", "regular file"), ("", "regular file"), ("empty.nc", "empty")):
+    (tmp_path / "folder.nc").mkdir()
+    for name, reason in (("pipe.nc", "regular file"), ("empty.nc", "empty"), ("folder.nc", "holds no file")):
         with pytest.raises(InvalidInput, match=reason):
             describe(tmp_path / name)
 

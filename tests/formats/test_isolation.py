@@ -29,11 +29,15 @@ from connector.formats import Facts
 
 class Probe:
     name, title, media_type, file_type, suffixes = "probe", "Probe", "application/x-probe", None, (".probe",)
+    markers = ("probe.txt",)
 
     def matches(self, head, filename):
         return head.startswith(b"PROBE ")
 
     def describe(self, path, limits):
+        if path.is_dir():
+            seen = sorted(os.listdir(path)), os.listdir(), os.getcwd() == os.environ["TMPDIR"]
+            return Facts(format="Probe", notes=(str(seen), str(path)))
         return Facts(format="Probe", notes=(str(getattr(self, path.read_text().split()[1])(path)),))
 
     def surroundings(self, path):
@@ -134,6 +138,16 @@ def test_the_file_lies_alone_in_a_clean_place(tmp_path: Path, monkeypatch: pytes
     assert seen.endswith("True)")
     assert "DATABASE_PASSWORD" not in seen
     assert "GDAL_DISABLE_READDIR_ON_OPEN" in seen
+
+
+@pytest.mark.usefixtures("probe")
+def test_a_folder_is_read_where_it_lies(tmp_path: Path) -> None:
+    """A folder with the mark of a format is read in place; the reader itself is in an empty folder of its own."""
+    (tmp_path / "many").mkdir()
+    (tmp_path / "many" / "probe.txt").write_text("x")
+    found = describe(tmp_path / "many")
+    assert found.notes == ("(['probe.txt'], [], True)", str(tmp_path / "many"))
+    assert (found.reader, found.byte_size) == ("probe", 1)
 
 
 @pytest.mark.usefixtures("probe")
