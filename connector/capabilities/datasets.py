@@ -87,7 +87,7 @@ class Datasets:
         """
         if digest not in self.objects:
             raise NotFound("uploaded file", digest)
-        described = self.describe(self.objects.path(digest), filename)
+        described = msgspec.structs.replace(self.describe(self.objects.path(digest), filename), sha256=digest)
         agent = model.Agent(id=self.participant, name={"en": self.publisher})
         record = draft(described, Path(filename).name, home=self.home, publisher=agent)
         return Draft(record=record, kind=described.format, notes=described.notes)

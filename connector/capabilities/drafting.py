@@ -1,5 +1,6 @@
 """Drafting: from what a file says about itself to the DCAT-AP record a provider completes."""
 
+import hashlib
 import re
 import unicodedata
 from datetime import date, time
@@ -26,7 +27,7 @@ def draft(described: Description, filename: str, *, home: str, publisher: model.
         publisher: who will publish it.
     """
     title = described.title or filename
-    iri = f"{home}/{slug(title)}-{described.sha256[:8]}"
+    iri = f"{home}/{slug(title)}-{_mark(described)}"
     return model.Dataset(
         id=iri,
         title={"en": title},
@@ -55,6 +56,11 @@ def slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:60].strip("-") or "dataset"
 
 
+def _mark(described: Description) -> str:
+    """Return what tells this file from others of its title: of its content where that is known, else of its facts."""
+    return (described.sha256 or hashlib.sha256(msgspec.json.encode(described)).hexdigest())[:8]
+
+
 def _distribution(described: Description, filename: str, iri: str) -> model.Distribution:
     return model.Distribution(
         id=f"{iri}#file",
@@ -63,7 +69,7 @@ def _distribution(described: Description, filename: str, iri: str) -> model.Dist
         format=described.file_type,
         media_type=MEDIA_TYPES + described.media_type.partition(";")[0],
         byte_size=described.byte_size,
-        checksum=model.Checksum(algorithm=SHA256, value=described.sha256),
+        checksum=model.Checksum(algorithm=SHA256, value=described.sha256) if described.sha256 else None,
     )
 
 

@@ -30,12 +30,19 @@ HALF_TURN = 180.0
 
 
 class Limits(Struct, frozen=True, kw_only=True):
-    """What one reading may cost. Bytes, seconds and counts."""
+    """What one reading may cost. Bytes, seconds and counts.
+
+    Formats without a header of their whole are read through, so seconds grow with the size of the file: by one for each
+    `bytes_per_second`. `unpacked_bytes` and `unpacked_ratio` bound what may come out of a compressed file.
+    """
 
     file_bytes: int = 256 << 30
     memory_bytes: int = 3 << 30
     cpu_seconds: int = 20
     wall_seconds: float = 60.0
+    bytes_per_second: int = 1 << 20
+    unpacked_bytes: int = 4 << 30
+    unpacked_ratio: int = 200
     wait_seconds: float = 30.0
     open_files: int = 64
     answer_bytes: int = 1 << 20
@@ -252,18 +259,19 @@ class Facts(Struct, frozen=True, kw_only=True):
 class Description(Facts, frozen=True, kw_only=True):
     """Facts plus what is true of the file itself.
 
-    `reader` is the name of the `Format` that read it, `sha256` lower-case hexadecimal, `file_type` the IRI of the EU
-    file type authority table (None where that table has no entry, as for GRIB).
+    `reader` is the name of the `Format` that read it, `sha256` lower-case hexadecimal where it is known (a file is not
+    read for it: a large one would take minutes), `file_type` the IRI of the EU file type authority table (None where
+    that table has no entry, as for GRIB). `byte_size` of a folder is that of all its files.
     """
 
     reader: Short
     media_type: Short
     byte_size: Count
-    sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+    sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")] | None = None
 
 
 def describe_file(
-    facts: Facts, *, reader: str, media_type: str, file_type: str | None, size: int, sha256: str
+    facts: Facts, *, reader: str, media_type: str, file_type: str | None, size: int, sha256: str | None
 ) -> Description:
     """Join what the reader found with what is true of the file; the reader's own media and file type win."""
     found = {name: getattr(facts, name) for name in facts.__struct_fields__}

@@ -3,107 +3,54 @@
 The parsers are large C libraries with open memory bugs, and by default several of them follow names inside a file to
 other files and to the network. So the wall is the process, and the readers' own guards are the second line:
 
-- the file is linked (or copied) under a name of ours into an empty folder and opened without following links; a
-  dataset that is a folder is read where it lies, once it is seen to hold nothing but files and folders;
-- the child starts with an empty environment (`ENVIRONMENT` apart), sets its own rlimits, and leaves the network;
-- its answer is one JSON value over a pipe, cut off at a length, decoded here against a type;
+- the file is put under a name of ours into an empty folder without following links (see `staging`);
+- a child that has no environment of ours, its own rlimits and no network reads it (see `forkserver` and `child`);
+- its answer is one JSON value over a socket, cut off at a length, decoded here against a type;
 - a clock in the parent kills it; a child that dies by a signal means that the file crashes the reader.
 """
 
-import contextlib
-import hashlib
-import os
-import selectors
-import shutil
 import signal
-import stat
-import subprocess
-import sys
-import tempfile
 import threading
-import time
-from collections.abc import Iterator
-from io import BufferedReader
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Final
+from typing import Final, TypeVar
 
 import msgspec
-from msgspec import Struct
 
-from connector.errors import Busy, InvalidInput, NotFound, TooLarge
-from connector.formats import folders
+from connector.errors import Busy, InvalidInput, TooLarge
+from connector.formats import registry
 from connector.formats.description import Description, Facts, Limits, describe_file
-from connector.formats.registry import HEAD_BYTES, Format, detect, detect_folder, file_type_iri
+from connector.formats.errand import UNPACKED, Answer, Found, Job, Refused, Unpacked, answers
+from connector.formats.forkserver import servers
+from connector.formats.registry import Format, detect, detect_folder, file_type_iri
+from connector.formats.staging import Staged, stage, unpacked
 
 READERS: Final = 2  # children at a time: each may take its whole memory limit
-DEAD: Final = "http://127.0.0.1:9"
-ENVIRONMENT: Final = {
-    "LC_ALL": "C.UTF-8",
-    "PYTHONUTF8": "1",
-    "PYTHONDONTWRITEBYTECODE": "1",
-    # One thread per library: threads cost address space, which is limited, and the work is header reading.
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "GDAL_NUM_THREADS": "1",
-    "GDAL_CACHEMAX": "64",
-    # A raster may not pull in siblings, side files, plug-ins or sources by URL.
-    "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
-    "GDAL_PAM_ENABLED": "NO",
-    "GDAL_SKIP": "VRT,WMS,WMTS,WCS,HTTP,PLMOSAIC,STACIT,STACTA,DERIVED,GTI",
-    "OGR_SKIP": "OGR_VRT,WFS,OAPIF,HTTP",
-    "GDAL_DRIVER_PATH": "disable",
-    "CPL_VSIL_CURL_ALLOWED_EXTENSIONS": ".none",
-    "GDAL_HTTP_PROXY": DEAD,
-    "PROJ_NETWORK": "OFF",
-    # HDF5 loads filter plug-ins by path when a file names a filter it lacks.
-    "HDF5_PLUGIN_PRELOAD": "::",
-    "HDF5_USE_FILE_LOCKING": "FALSE",
-    "http_proxy": DEAD,
-    "https_proxy": DEAD,
-    "ftp_proxy": DEAD,
-    "all_proxy": DEAD,
-}
 CRASHES: Final = "The file crashes the reader"
+GZIP_MAGIC: Final = b"\x1f\x8b\x08"
+Progress = Callable[[int, int], None]
+"""Is told now and then how many bytes of how many were read."""
+Kind = TypeVar("Kind", bound=Answer)
 _slots = threading.BoundedSemaphore(READERS)
 
 
-class Job(Struct, frozen=True, kw_only=True):
-    """What the child is told: which format reads which staged file under which limits."""
-
-    format: str
-    path: str
-    limits: Limits
-
-
-class Found(Struct, frozen=True, kw_only=True, tag="found"):
-    """The reader's answer."""
-
-    facts: Facts
-
-
-class Refused(Struct, frozen=True, kw_only=True, tag="refused"):
-    """The reader's refusal, to be raised again in the parent."""
-
-    message: str
-    where: str | None = None
-    fix: str | None = None
-    reasons: tuple[str, ...] = ()
-    too_large: bool = False
-
-
-_answers = msgspec.json.Decoder(Found | Refused)
-
-
 def describe(
-    path: Path, *, limits: Limits | None = None, filename: str | None = None, sha256: str | None = None
+    path: Path,
+    *,
+    limits: Limits | None = None,
+    filename: str | None = None,
+    sha256: str | None = None,
+    progress: Progress | None = None,
 ) -> Description:
-    """Say what the file at `path` holds; blocks for 0.3 to a few seconds, so call it from a worker thread.
+    """Say what the file or folder at `path` holds; blocks as long as reading takes, so call it from a worker thread.
 
     Args:
-        path: a regular file, or the folder of a format that has folders; a symbolic link is refused.
+        path: a regular file, or a folder that is one dataset (a Zarr store, a SAFE product). Links are refused.
         limits: what the reading may cost; see `Limits` for the defaults.
         filename: the name the file had with its provider, when `path` has another; it decides where content does not.
-        sha256: the checksum when it is already known; computed otherwise.
+        sha256: the checksum where it is known. The file is not read for it.
+        progress: see `Progress`; not told of files whose header is enough.
 
     Raises:
         InvalidInput: the format is not known, its extra is not installed, or the file is broken or hostile.
@@ -113,167 +60,81 @@ def describe(
     """
     limits = limits or Limits()
     name = filename or path.name
-    if path.is_dir() and not path.is_symlink():
-        return _describe_folder(path, name, limits, sha256)
-    with _stage(path, name, limits) as staged:
-        with _open(staged, name) as file:
-            size = os.fstat(file.fileno()).st_size
-            chosen = detect(file.read(HEAD_BYTES), name)
-            file.seek(0)
-            digest = sha256 or hashlib.file_digest(file, "sha256").hexdigest()
-        facts = read(staged, chosen, limits, name)
+    with stage(path, name, limits) as staged, _slot(limits):
+        found = _describe(staged, name, limits, progress)
+    return msgspec.structs.replace(found, sha256=sha256)
+
+
+def _describe(staged: Staged, name: str, limits: Limits, progress: Progress | None) -> Description:
+    if not staged.head.startswith(GZIP_MAGIC):
+        chosen = detect(staged.head, name) if staged.head else detect_folder(staged.names, name)
+        return _described(_ask(Found, chosen, staged, limits, name, progress).facts, chosen, staged.size)
+    size = _ask(Unpacked, None, staged, limits, name, progress).size
+    inner = unpacked(staged.workplace / UNPACKED)
+    if inner.head.startswith(GZIP_MAGIC):
+        raise InvalidInput("The file is compressed twice.", where=name, fix="Compress it once.")
+    chosen = detect(inner.head, name[: -len(".gz")] if name.lower().endswith(".gz") else name)
+    facts = _ask(Found, chosen, inner, limits, name, progress).facts
+    note = f"The file is compressed with gzip; {size} bytes come out of it."
+    return _described(msgspec.structs.replace(facts, notes=(*facts.notes, note)), chosen, staged.size)
+
+
+def _described(facts: Facts, chosen: Format, size: int) -> Description:
     return describe_file(
         facts,
         reader=chosen.name,
         media_type=chosen.media_type,
         file_type=file_type_iri(chosen.file_type),
         size=size,
-        sha256=digest,
+        sha256=None,
     )
 
 
-def _describe_folder(path: Path, name: str, limits: Limits, sha256: str | None) -> Description:
-    """Say what a dataset of many files holds. It is read where it lies: nothing in it is a link or leads outside."""
-    root = path.resolve()
-    found = folders.survey(root, name, limits)
-    chosen = detect_folder(found.names, name)
-    facts = read(root, chosen, limits, name)
-    return describe_file(
-        facts,
-        reader=chosen.name,
-        media_type=chosen.media_type,
-        file_type=file_type_iri(chosen.file_type),
-        size=found.size,
-        sha256=sha256 or folders.checksum(root, found),
-    )
-
-
-def read(staged: Path, chosen: Format, limits: Limits, name: str) -> Facts:
-    """Let `chosen` read the file at `staged` in a child; `name` is what refusals call the file."""
+@contextmanager
+def _slot(limits: Limits) -> Iterator[None]:
+    """Hold one of the places for readers."""
     if not _slots.acquire(timeout=limits.wait_seconds):
         raise Busy(f"{READERS} files are being read already.", fix="Try again in a moment.")
     try:
-        with _workplace(staged) as workplace:
-            raw = _run(Job(format=chosen.name, path=str(staged), limits=limits), workplace, name)
+        yield
     finally:
         _slots.release()
+
+
+def _ask(
+    kind: type[Kind], chosen: Format | None, staged: Staged, limits: Limits, name: str, progress: Progress | None
+) -> Kind:
+    """Let a child read or unpack what is staged, and return its answer; `name` is what refusals call the file."""
+    seconds = staged.size // limits.bytes_per_second
+    limits = msgspec.structs.replace(
+        limits, cpu_seconds=limits.cpu_seconds + seconds, wall_seconds=limits.wall_seconds + seconds
+    )
+    job = Job(
+        format=chosen.name if chosen else None,
+        path=str(staged.path),
+        folder=str(staged.workplace),
+        limits=limits,
+        held=staged.held is not None,
+    )
+    family = registry.family(chosen) if chosen else registry.CORE
+    told = (lambda done: progress(min(done, staged.size), staged.size)) if progress else None
+    bounds = (limits.wall_seconds, limits.answer_bytes)
     try:
-        answer = _answers.decode(raw)
+        raw, status = servers.run(family, msgspec.json.encode(job), bounds, told, staged.held)
+    except InvalidInput as no:
+        raise type(no)(no.message, where=name) from no
+    if status:
+        raise InvalidInput(_epitaph(status), where=name, fix="Check the file with the tool that wrote it.")
+    try:
+        answer = answers.decode(raw)
     except (msgspec.DecodeError, RecursionError) as error:
         raise InvalidInput("The reader gave an answer that is no description.", where=name) from error
     if isinstance(answer, Refused):
-        kind = TooLarge if answer.too_large else InvalidInput
-        raise kind(answer.message, where=answer.where or name, fix=answer.fix, reasons=answer.reasons)
-    found: Facts = answer.facts
-    return found
-
-
-@contextlib.contextmanager
-def _workplace(staged: Path) -> Iterator[Path]:
-    """Give the child a folder to be in: that of its staged file, an empty one beside no data for a folder."""
-    if not staged.is_dir():
-        yield staged.parent
-        return
-    with tempfile.TemporaryDirectory(prefix="describe-") as folder:
-        yield Path(folder)
-
-
-@contextlib.contextmanager
-def _stage(path: Path, name: str, limits: Limits) -> Iterator[Path]:
-    """Put the file alone into a new folder under a name of ours, by hard link where possible."""
-    with _open(path, name) as source:
-        found = os.fstat(source.fileno())
-        if found.st_size > limits.file_bytes:
-            raise TooLarge(f"The file has {found.st_size} bytes; {limits.file_bytes} are allowed.", where=name)
-        if not found.st_size:
-            raise InvalidInput("The file is empty.", where=name)
-        with tempfile.TemporaryDirectory(prefix="describe-") as folder:
-            staged = Path(folder) / "file"
-            _place(path, source, staged)
-            yield staged
-
-
-def _place(path: Path, source: IO[bytes], target: Path) -> None:
-    """Link `path`, already open as `source`, to `target`; copy where a link is not possible."""
-    found = os.fstat(source.fileno())
-    if found.st_uid == os.geteuid():  # the child keeps no right but its owner's
-        with contextlib.suppress(OSError):  # another file system, or hard links forbidden
-            os.link(path, target, follow_symlinks=False)
-            if os.path.samestat(target.lstat(), found):
-                return
-            target.unlink()  # the name was exchanged after it was opened: what was opened counts
-    with target.open("xb") as out:
-        shutil.copyfileobj(source, out, 1 << 20)
-
-
-@contextlib.contextmanager
-def _open(path: Path, name: str) -> Iterator[BufferedReader]:
-    """Open a regular file without following a link in its last component and without blocking on a pipe."""
-    try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except FileNotFoundError as error:
-        raise NotFound("file", name) from error
-    except OSError as error:
-        raise InvalidInput(f"The file cannot be opened: {error.strerror}.", where=name) from error
-    if not stat.S_ISREG(os.fstat(handle).st_mode):
-        os.close(handle)
-        raise InvalidInput("This is not a regular file.", where=name)
-    with os.fdopen(handle, "rb") as file:
-        yield file
-
-
-def _run(job: Job, workplace: Path, name: str) -> bytes:
-    """Start the child in the folder `workplace`, hand it the job, and return its whole answer."""
-    folder = os.fspath(workplace)
-    # The child must find what the parent finds, plug-ins too, wherever they were put on the path.
-    modules = os.pathsep.join(os.path.abspath(entry) for entry in sys.path)  # noqa: PTH100 - "" is here, links stay
-    with subprocess.Popen(
-        [sys.executable, "-P", "-s", "-m", "connector.formats.child"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        cwd=folder,
-        env={**ENVIRONMENT, "PYTHONPATH": modules, "HOME": folder, "TMPDIR": folder},
-        start_new_session=True,
-    ) as child:
-        try:
-            raw = _converse(child, msgspec.json.encode(job), job.limits, name)
-        except BaseException:
-            _kill(child)
-            raise
-    if child.returncode:
-        raise InvalidInput(_epitaph(child.returncode), where=name, fix="Check the file with the tool that wrote it.")
-    return raw
-
-
-def _converse(child: subprocess.Popen[bytes], job: bytes, limits: Limits, name: str) -> bytes:
-    """Write the job, then read until the child closes its end; a clock and a length stop it."""
-    stdin, stdout = child.stdin, child.stdout
-    if stdin is None or stdout is None:  # pragma: no cover - both are pipes by construction
-        raise RuntimeError("The child has no pipes.")
-    with contextlib.suppress(BrokenPipeError):  # it died at once: its exit status says so
-        stdin.write(job)  # smaller than a pipe's buffer, so this does not wait
-        stdin.close()
-    deadline = time.monotonic() + limits.wall_seconds
-    raw = bytearray()
-    with selectors.DefaultSelector() as ready:
-        ready.register(stdout, selectors.EVENT_READ)
-        while ready.select(max(0.0, deadline - time.monotonic())):
-            chunk = os.read(stdout.fileno(), 1 << 16)
-            raw += chunk
-            if len(raw) > limits.answer_bytes:
-                raise TooLarge(f"The description is longer than {limits.answer_bytes} bytes.", where=name)
-            if not chunk:
-                child.wait(timeout=max(1.0, deadline - time.monotonic()))
-                return bytes(raw)
-    raise TooLarge(f"Reading the file took longer than {limits.wall_seconds:g} seconds.", where=name)
-
-
-def _kill(child: subprocess.Popen[bytes]) -> None:
-    """End the child and whatever it started."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(child.pid, signal.SIGKILL)
-    child.kill()
+        refusal = TooLarge if answer.too_large else InvalidInput
+        raise refusal(answer.message, where=answer.where or name, fix=answer.fix, reasons=answer.reasons)
+    if not isinstance(answer, kind):
+        raise InvalidInput("The reader gave an answer to another question.", where=name)
+    return answer
 
 
 def _epitaph(status: int) -> str:

@@ -27,6 +27,8 @@ HEAD_BYTES: Final = 1 << 16  # JSON tells by its keys, and they may stand behind
 GRIB_SEARCH: Final = 200  # a GTS bulletin header may stand before the message
 TIFF_MAGIC: Final = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 NETCDF_MAGIC: Final = (b"CDF\x01", b"CDF\x02", b"CDF\x05", b"\x89HDF\r\n\x1a\n")
+CORE: Final = "server"
+PLUG_INS: Final = "plug-ins"
 SDMX_NAMESPACE: Final = b"sdmx.org/resources/sdmxml/schemas"
 
 
@@ -84,6 +86,11 @@ class BuiltIn:
     begins: Callable[[bytes], bool]
     markers: tuple[str, ...] = ()
 
+    @property
+    def family(self) -> str:
+        """The set of readers that are loaded into one process."""
+        return self.extra
+
     def matches(self, head: bytes, filename: str) -> bool:  # noqa: ARG002 - the contract offers the name to plug-ins
         """Whether the magic bytes are this format's."""
         return self.begins(head)
@@ -125,7 +132,7 @@ def _sdmx_csv(head: bytes) -> bool:
     return b"OBS_VALUE" in line or b"TIME_PERIOD" in line or b"STRUCTURE_ID" in line
 
 
-BUILT_IN: Final[tuple[Format, ...]] = (
+BUILT_IN: Final[tuple[BuiltIn, ...]] = (
     BuiltIn(
         name="netcdf",
         title="NetCDF",
@@ -212,13 +219,11 @@ def by_name(name: str) -> Format:
     Raises:
         LookupError: there is none.
     """
-    for each in BUILT_IN:
-        if each.name == name:
-            return each
-    for each in plug_ins():
-        if each.name == name:
-            return each
-    raise LookupError(name)
+    found: Format | None = next((each for each in BUILT_IN if each.name == name), None)
+    found = found or next((each for each in plug_ins() if each.name == name), None)
+    if found is None:
+        raise LookupError(name)
+    return found
 
 
 def detect(head: bytes, filename: str) -> Format:
@@ -263,6 +268,16 @@ def detect_folder(names: Collection[str], filename: str) -> Format:
         where=filename,
         fix=f"Supported as folders: {supported}. Give the files of other folders one by one.",
     )
+
+
+def family(chosen: Format) -> str:
+    """Return the name of the set of readers that a format is read with; those of third parties are one."""
+    return chosen.family if isinstance(chosen, BuiltIn) else PLUG_INS
+
+
+def modules(family: str) -> tuple[str, ...]:
+    """Return the libraries and readers of a family, in the order in which they are to be imported."""
+    return tuple(name for each in BUILT_IN if each.family == family for name in (*each.packages, each.reader))
 
 
 def file_type_iri(code: str | None) -> str | None:
