@@ -1,6 +1,8 @@
 """Every table. The classes are the schema, the migrations' measure and the everyday records.
 
-House rules of this file:
+What they share is in `rows`; those of a record's life are in `lifecycle` and are had from here.
+
+House rules of these files:
 
 1. Every row belongs to a participant, and every composite primary key starts with `participant`.
 2. A moment is an aware `datetime` in UTC on both engines; a naive one is refused.
@@ -8,90 +10,54 @@ House rules of this file:
 4. JSON columns hold JSON text, not a binary form, so that what was signed or sealed comes back unchanged.
 """
 
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal
+from datetime import datetime
+from typing import Any, Literal
 
-from sqlalchemy import (
-    JSON,
-    BigInteger,
-    DateTime,
-    Dialect,
-    ForeignKeyConstraint,
-    Index,
-    Integer,
-    LargeBinary,
-    TypeDecorator,
-    UniqueConstraint,
-    text,
-)
+from sqlalchemy import BigInteger, ForeignKeyConstraint, Index, LargeBinary, UniqueConstraint, text
 from sqlmodel import AutoString, Field, SQLModel
 
-DatasetState = Literal["published", "withdrawn"]
+from connector.storage.lifecycle import (
+    Address,
+    DatasetKind,
+    Import,
+    ImportResult,
+    Member,
+    SavedDraft,
+    Tombstone,
+    Version,
+)
+from connector.storage.rows import Json, JsonObject, Moment, Row, Sequence64
+
+__all__ = [
+    "Address",
+    "Agreement",
+    "ApiKey",
+    "Asset",
+    "Dataset",
+    "Evidence",
+    "Import",
+    "ImportResult",
+    "JsonObject",
+    "LedgerHead",
+    "Member",
+    "Moment",
+    "Negotiation",
+    "Offer",
+    "OutboxRow",
+    "Peer",
+    "Push",
+    "SavedDraft",
+    "Tombstone",
+    "Transfer",
+    "UsedToken",
+    "Version",
+]
+
+DatasetState = Literal["published", "withdrawn", "deleted"]
 Automation = Literal["accept", "approve", "none", "scripted"]
 OfferState = Literal["open", "closed"]
 AgreementState = Literal["pending", "active", "terminated"]
 DeliveryState = Literal["waiting", "failed"]
-
-
-class Moment(TypeDecorator[datetime]):
-    """An aware moment, kept and returned in UTC to the microsecond."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - the signature is SQLAlchemy's
-        """Turn to UTC; a naive moment has no meaning and is refused."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError(f"{value.isoformat()} has no time zone; give an aware datetime.")
-        return value.astimezone(UTC)
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - as above
-        """Give back UTC: SQLite returns the moment bare, PostgreSQL in the session's zone."""
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-# SQLite counts only a column of exactly this type, whose numbers have 64 bits there too.
-Sequence64 = BigInteger().with_variant(Integer(), "sqlite")
-Json = JSON(none_as_null=True)
-JsonObject = dict[str, Any]
-
-
-class Row(SQLModel):
-    """What every table shares: whose row it is."""
-
-    participant: str = Field(primary_key=True)
-
-    if not TYPE_CHECKING:  # for the type checker the fields are the arguments
-
-        def __init__(self, **given: Any) -> None:
-            """Make a record of the given fields and the defaults of the others.
-
-            Nothing is validated, as in every SQLModel table; that is done when it is written. The library's own way
-            takes twenty times as long.
-            """
-            fields = self.__pydantic_fields__
-            if not given.keys() <= fields.keys():
-                raise TypeError(f"{type(self).__name__} has no field {min(given.keys() - fields.keys())!r}.")
-            missing = {name: field for name, field in fields.items() if name not in given}
-            self.__dict__.update(given)
-            self.__dict__.update({name: _default(type(self), name, field) for name, field in missing.items()})
-
-        def __setattr__(self, name: str, value: Any) -> None:
-            """Set a field and tell nobody: records live outside the library's sessions, `Work` compares."""
-            if name in self.__pydantic_fields__:
-                self.__dict__[name] = value
-            else:
-                super().__setattr__(name, value)
-
-
-def _default(model: type[SQLModel], name: str, field: Any) -> Any:
-    if field.is_required():
-        raise TypeError(f"{model.__name__} needs the field {name!r}.")
-    return field.default_factory() if field.default_factory is not None else field.default
 
 
 class Peer(Row, table=True):
@@ -140,7 +106,8 @@ class Dataset(Row, table=True):
     """A catalog record: our own (`origin` is the participant) or one crawled from a peer (`origin` is the peer).
 
     `record` is the canonical N-Triples of the whole record and the truth; everything else about a dataset is a
-    projection of it. `offers` are the wire offers of a crawled dataset; our own live in `Offer`.
+    projection of it. `offers` are the wire offers of a crawled dataset; our own live in `Offer`. What is deleted and
+    still here has agreements.
     """
 
     __tablename__ = "dataset"
@@ -156,6 +123,7 @@ class Dataset(Row, table=True):
     state: DatasetState = Field(default="published", sa_type=AutoString)
     offers: list[JsonObject] = Field(default_factory=list, sa_type=Json)
     formats: list[str] = Field(default_factory=list, sa_type=Json)
+    kind: DatasetKind = Field(default="dataset", sa_type=AutoString)
     created: datetime = Field(sa_type=Moment)
     updated: datetime = Field(sa_type=Moment)
 
