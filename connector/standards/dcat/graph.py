@@ -13,7 +13,7 @@ from math import isfinite
 from typing import Any, Final, TypeAlias, cast
 from urllib.parse import quote, unquote
 
-from msgspec.structs import fields
+from msgspec.structs import fields, replace
 from pyoxigraph import BlankNode, Literal, NamedNode, Triple
 
 from connector.errors import InvalidInput, TooLarge
@@ -27,6 +27,7 @@ Subject: TypeAlias = NamedNode | BlankNode
 
 _TYPE: Final = NamedNode(full("rdf:type"))
 _DATASET: Final = full("dcat:Dataset")
+_SERIES: Final = full("dcat:DatasetSeries")
 _LARGEST: Final = 20_000
 _CF: Final = "http://vocab.nerc.ac.uk/standard_name/"
 _TIMES: Final = (
@@ -55,27 +56,39 @@ def write(dataset: Dataset) -> Triples:
     """
     writer = _Writer(dataset.id)
     subject = writer.iri(dataset.id, "id")
-    writer.found.append(Triple(subject, _TYPE, NamedNode(_DATASET)))
+    writer.found.append(Triple(subject, _TYPE, NamedNode(_SERIES if dataset.kind == "series" else _DATASET)))
     writer.properties(subject, dataset)
     return tuple(dict.fromkeys(writer.found))
 
 
 def subjects(triples: Iterable[Triple]) -> list[str]:
-    """Return the IRIs of the datasets that the triples describe, in order; blank ones need `skolemise` first."""
-    return sorted(
-        {
-            triple.subject.value
-            for triple in triples
-            if triple.predicate == _TYPE
-            and isinstance(triple.subject, NamedNode)
-            and isinstance(triple.object, NamedNode)
-            and triple.object.value == _DATASET
-        }
-    )
+    """Return the IRIs of the datasets that the triples describe, in order; blank ones need `skolemise` first.
+
+    What is typed as a series too is one: DCAT 3 has series among the datasets, DCAT-AP beside them.
+    """
+    record = tuple(triples)
+    found = set(series(record))
+    return sorted(_typed(record, _DATASET) - found)
+
+
+def series(triples: Iterable[Triple]) -> list[str]:
+    """Return the IRIs of the dataset series that the triples describe, in order."""
+    return sorted(_typed(triples, _SERIES))
+
+
+def _typed(triples: Iterable[Triple], kind: str) -> set[str]:
+    return {
+        triple.subject.value
+        for triple in triples
+        if triple.predicate == _TYPE
+        and isinstance(triple.subject, NamedNode)
+        and isinstance(triple.object, NamedNode)
+        and triple.object.value == kind
+    }
 
 
 def read(triples: Iterable[Triple], subject: str | None = None) -> Dataset:
-    """Return the plain view of the dataset `subject`, or of the only one.
+    """Return the plain view of the dataset or series `subject`, or of the only one.
 
     Raises:
         InvalidInput: there is no such dataset, or there are several and none is named.
@@ -83,12 +96,13 @@ def read(triples: Iterable[Triple], subject: str | None = None) -> Dataset:
     """
     record = tuple(triples)
     if subject is None:
-        subject = _only(subjects(record))
+        subject = _only(subjects(record) or series(record))
     reader = _Reader(record)
     node = NamedNode(subject)
     if node not in reader.index:
         raise InvalidInput(f"The record says nothing about {subject!r}.", where=subject)
-    return cast("Dataset", reader.node(Dataset, node))
+    found = cast("Dataset", reader.node(Dataset, node))
+    return replace(found, kind="series") if subject in _typed(record, _SERIES) else found
 
 
 def _only(found: Sequence[str]) -> str:

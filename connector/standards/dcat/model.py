@@ -10,7 +10,7 @@ Rule 4: IRIs are absolute; dates are `2024`, `2024-05`, `2024-05-01` or `2024-05
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, TypeAlias, get_args
+from typing import Annotated, Any, Final, Literal, TypeAlias, get_args
 
 import msgspec
 from msgspec import Meta, Struct
@@ -283,6 +283,7 @@ class Dataset(Node, frozen=True):
     """dcat:Dataset with what earth observation, meteorology, climate and statistics add to DCAT-AP.
 
     Attributes:
+        kind: whether it is a dataset, or a series of datasets (dcat:DatasetSeries).
         frequency: dct:accrualPeriodicity, how often it is updated.
         crs: IRIs of coordinate reference systems (geodcatap:referenceSystem); see also `reference_systems`.
         variables: measured or computed quantities (stat:measure).
@@ -294,6 +295,7 @@ class Dataset(Node, frozen=True):
     """
 
     id: Iri
+    kind: Literal["dataset", "series"] = "dataset"
     title: LangString = {}
     description: LangString = {}
     keyword: LangStrings = {}
@@ -332,7 +334,14 @@ class Dataset(Node, frozen=True):
     relation: tuple[Iri, ...] = ()
     is_referenced_by: tuple[Iri, ...] = ()
     has_version: tuple[Iri, ...] = ()
+    has_current_version: Iri | None = None
+    is_version_of: Iri | None = None
+    previous_version: Iri | None = None
     in_series: tuple[Iri, ...] = ()
+    first: Iri | None = None
+    last: Iri | None = None
+    prev: Iri | None = None
+    next: Iri | None = None
     topic_category: tuple[Iri, ...] = ()
     crs: tuple[Iri, ...] = ()
     spatial_resolution_in_meters: tuple[Metres, ...] = ()

@@ -63,6 +63,8 @@ def _node(draw: st.DrawFn, kind: type[m.Node], chance: int) -> m.Node:
             )
     if kind is m.Location and found.get("bbox", (0,) * 4)[0] > found.get("bbox", (0,) * 4)[2]:
         found.pop("geometry", None)
+    if kind is m.Dataset:
+        found["kind"] = draw(st.sampled_from(["dataset", "series"]))
     if kind is m.Dataset or draw(st.booleans()):
         found["id"] = f"https://node.example/{draw(st.uuids())}"
     return kind(**found)

@@ -87,7 +87,7 @@ def test_every_field_of_the_model_has_its_row() -> None:
     kinds = [each for each in vars(m).values() if isinstance(each, type) and issubclass(each, m.Node)]
     assert set(kinds) - {m.Node} == set(TABLE)
     for kind, rows in TABLE.items():
-        assert sorted(row.field for row in rows) == sorted(set(kind.__struct_fields__) - {"id"}), kind
+        assert sorted(row.field for row in rows) == sorted(set(kind.__struct_fields__) - {"id", "kind"}), kind
         assert len({row.iri for row in rows}) == len(rows), kind
         assert all((row.node is not None) == (row.form is Form.NODE) for row in rows)
 
@@ -294,3 +294,16 @@ def test_words_prefer_the_wanted_language(text: str) -> None:
     assert m.words({"": text, "de": "x"}, "fr") == text
     assert m.words({"it": text}) == text
     assert m.words({}) == ""
+
+
+def test_a_series_is_told_from_a_dataset() -> None:
+    """A record is of the one or the other; a dataset may come with the description of its series, and stays one."""
+    series = m.Dataset(id="urn:x:series", kind="series", title={"en": "Rain"}, first="urn:x:2023", last="urn:x:2024")
+    dataset = m.Dataset(id="urn:x:2024", title={"en": "Rain 2024"}, in_series=("urn:x:series",), prev="urn:x:2023")
+    both = (*graph.write(series), *graph.write(dataset))
+    assert graph.subjects(both) == ["urn:x:2024"]
+    assert graph.series(both) == ["urn:x:series"]
+    assert graph.read(both) == dataset
+    assert graph.read(both, "urn:x:series") == graph.read(graph.write(series)) == series
+    as_dcat = (*graph.write(series), *graph.write(msgspec.structs.replace(series, kind="dataset")))
+    assert (graph.subjects(as_dcat), graph.series(as_dcat)) == ([], ["urn:x:series"])
