@@ -120,7 +120,8 @@ def check(triples: Iterable[Triple], profile: str = "dcat-ap") -> Report:
     chosen = profiles.profile(profile)
     said = Said(record)
     graph = to_rdflib(record)
-    findings = [finding for level in profiles.levels(profile) for finding in _judged(graph, said, profile, level)]
+    gates = [level for level in profiles.levels(profile) if level.gate]
+    findings = [finding for level in gates for finding in _judged(graph, said, profile, level)]
     findings.sort(key=_place)
     return Report(
         conforms=not any(each.severity == "violation" for each in findings),

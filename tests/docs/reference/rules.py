@@ -150,7 +150,14 @@ def profiles() -> str:
 def _profile(each: shelf.Profile) -> str:
     levels = [[level.title, "yes" if level.gate else "no", ", ".join(map(code, level.files))] for level in each.levels]
     deviations = [
-        [code(_local(one.target)), ", ".join(code(_local(path)) for path in one.paths), one.effect, one.reason]
+        [
+            one.level,
+            code(_local(one.target)),
+            ", ".join(code(_local(path)) for path in one.paths),
+            code(one.component.removesuffix("ConstraintComponent")),
+            one.effect,
+            one.reason,
+        ]
         for one in each.deviations
     ]
     return section(
@@ -161,7 +168,7 @@ def _profile(each: shelf.Profile) -> str:
         Where the results differ from those of the shapes published with the specification: *more* is a finding that
         only ours give, *fewer* one that only the published shapes give.
         """,
-        table(["Class", "Properties", "Effect", "Reason"], deviations),
+        table(["Level", "Class", "Properties", "Rule", "Effect", "Reason"], deviations),
     )
 
 
