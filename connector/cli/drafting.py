@@ -1,13 +1,26 @@
 """`greendeal dataset draft` and `upload`: records from data files."""
 
+import json
 import sys
-from typing import Annotated
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from connector.cli.given import Files
 from connector.cli.output import Form, say, write
 from connector.cli.remote import HERE, ApiKey, Url, space
+from connector.errors import InvalidInput, Refusal
+
+if TYPE_CHECKING:
+    from connector.formats import Description
+    from connector.formats.gather import Group
+
+INVALID: Final = 3
+MEBIBYTE: Final = 1 << 20
 
 
 def add_to(app: typer.Typer) -> None:
@@ -17,28 +30,27 @@ def add_to(app: typer.Typer) -> None:
 
 
 def draft(
-    files: Files,
+    files: Annotated[list[str], typer.Argument(help="Files, folders, or patterns in quotes.")],
     home: Annotated[str, typer.Option(help="Address under which the datasets will be shown.")] = f"{HERE}/datasets",
     output: Annotated[str, typer.Option("--output", "-o", help="jsonl or turtle.")] = "jsonl",
+    *,
+    each: Annotated[bool, typer.Option("--each", help="A line for each file of a folder or pattern.")] = False,
+    progress: Annotated[bool, typer.Option("--progress", help="Say how far it is, on a terminal anyway.")] = False,
 ) -> None:
-    """Draft records from data files on this machine; nothing is sent."""
-    from connector.capabilities.drafting import draft as drafted  # noqa: PLC0415 - see the package
-    from connector.formats import describe  # noqa: PLC0415 - see the package
-    from connector.standards import rdf  # noqa: PLC0415 - see the package
-    from connector.standards.dcat import graph, plain  # noqa: PLC0415 - see the package
-
+    """Draft records from data files on this machine; nothing is sent. Exit code 3 when a file cannot be read."""
     if output not in {"jsonl", "turtle"}:
         raise typer.BadParameter("choose jsonl or turtle", param_hint="--output")
-    for path in files:
-        say(f"reading {path}")
-        described = describe(path)
-        record = drafted(described, path.name, home=home)
-        for note in described.notes:
-            say(f"{path.name}: {note}")
+    failed = False
+    for name, found in _described(files, each=each, shown=_Shown(progress or sys.stderr.isatty())):
+        failed = failed or isinstance(found, Refusal)
         if output == "jsonl":
-            sys.stdout.write(plain.to_plain(record).decode() + "\n")
+            _print_line(name, found)
+        elif isinstance(found, Refusal):
+            say(f"{name}: {found}")
         else:
-            sys.stdout.write(rdf.serialise(graph.write(record), rdf.Format.TURTLE).decode())
+            _print_record(name, found, home)
+    if failed:
+        raise typer.Exit(INVALID)
 
 
 def upload(
@@ -51,3 +63,97 @@ def upload(
         for note in drafted.notes:
             say(f"{path.name}: {note}")
         write(drafted.record, output)
+
+
+def _print_line(name: str, found: "Description | Refusal") -> None:
+    from connector.formats.summary import refused, summary  # noqa: PLC0415 - see the package
+
+    line = refused(name, found) if isinstance(found, Refusal) else summary(name, found)
+    # A name that is no UTF-8 is written with question marks.
+    sys.stdout.write(json.dumps(line, ensure_ascii=False).encode("utf-8", "replace").decode() + "\n")
+    sys.stdout.flush()
+
+
+def _print_record(name: str, found: "Description", home: str) -> None:
+    from connector.capabilities.drafting import draft as drafted  # noqa: PLC0415 - see the package
+    from connector.standards import rdf  # noqa: PLC0415 - see the package
+    from connector.standards.dcat import graph  # noqa: PLC0415 - see the package
+
+    record = drafted(found, Path(name).name, home=home)
+    sys.stdout.write(rdf.serialise(graph.write(record), rdf.Format.TURTLE).decode())
+    sys.stdout.flush()
+
+
+class _Shown:
+    """Says on standard error which file is read and how far it is; several threads may."""
+
+    def __init__(self, on: bool) -> None:
+        self._on = on
+        self._lock = threading.Lock()
+        self.total = 0
+        self._done = 0
+
+    def file(self, path: Path) -> "Any":
+        """Return what is told how many bytes of how many of the file were read."""
+
+        def told(done: int, size: int) -> None:
+            with self._lock:
+                say(f"reading {path}: {done / MEBIBYTE:.0f} of {size / MEBIBYTE:.0f} MiB")
+
+        return told if self._on else None
+
+    def done(self, path: Path) -> None:
+        """Count a file."""
+        with self._lock:
+            self._done += 1
+            if self._on:
+                say(f"{self._done}/{self.total} {path}")
+
+
+def _described(files: list[str], *, each: bool, shown: _Shown) -> Iterator[tuple[str, "Description | Refusal"]]:
+    """Yield the name and description of every file or series in the order given, or why it cannot be read."""
+    from connector.formats.gather import gather  # noqa: PLC0415 - see the package
+    from connector.formats.isolation import READERS  # noqa: PLC0415 - see the package
+
+    groups: list[tuple[str, Group | Refusal]] = []
+    for named in files:
+        try:
+            groups += [(group.name, group) for group in gather(named, each=each)]
+        except InvalidInput as no:
+            groups.append((named, no))
+    shown.total = sum(len(group.paths) for _, group in groups if not isinstance(group, Refusal))
+    with ThreadPoolExecutor(READERS) as readers:
+        waiting = [
+            (
+                name,
+                group
+                if isinstance(group, Refusal)
+                else (group, [readers.submit(_read, p, shown) for p in group.paths]),
+            )
+            for name, group in groups
+        ]
+        try:
+            for name, what in waiting:
+                yield name, what if isinstance(what, Refusal) else _joined(*what)
+        finally:
+            readers.shutdown(wait=False, cancel_futures=True)
+
+
+def _read(path: Path, shown: _Shown) -> "Description | Refusal":
+    from connector.formats import describe  # noqa: PLC0415 - see the package
+
+    try:
+        return describe(path, progress=shown.file(path))
+    except Refusal as no:
+        return no
+    finally:
+        shown.done(path)
+
+
+def _joined(group: "Group", reading: "list[Future[Description | Refusal]]") -> "Description | Refusal":
+    """Return the description of a group: that of its one file, or that of the series that can be read."""
+    from connector.formats.series import gathered  # noqa: PLC0415 - see the package
+
+    if not group.several:
+        return reading[0].result()
+    return gathered([(str(path), each.result()) for path, each in zip(group.paths, reading, strict=True)])
