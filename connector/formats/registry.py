@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Final, Protocol, runtime_checkable
 
 from connector.errors import InvalidInput
+from connector.formats import peek
 from connector.formats.description import Facts, Limits
 
 GROUP: Final = "connector.formats"
@@ -121,7 +122,7 @@ def _grib(head: bytes) -> bool:
 def _sdmx_xml(head: bytes) -> bool:
     # UTF-16 keeps the ASCII letters with a zero byte beside each; dropping the zeros is enough to recognise them.
     text = head.replace(b"\0", b"")
-    return b"<" in text[:64] and SDMX_NAMESPACE in text
+    return b"<" in text[:64] and SDMX_NAMESPACE in text.lower()  # version 2.0 has it in capitals
 
 
 def _sdmx_csv(head: bytes) -> bool:
@@ -187,6 +188,17 @@ BUILT_IN: Final[tuple[BuiltIn, ...]] = (
         packages=(),
         extra="server",
         begins=_sdmx_csv,
+    ),
+    BuiltIn(
+        name="sdmx-json",
+        title="SDMX-JSON",
+        media_type="application/json",
+        file_type="JSON",
+        suffixes=(),
+        reader="connector.formats.sdmx_json",
+        packages=(),
+        extra="server",
+        begins=lambda head: peek.json_kind(head) == "sdmx",
     ),
 )
 

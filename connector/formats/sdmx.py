@@ -1,32 +1,62 @@
-"""SDMX-ML 2.1 and 3.0: data messages, generic and structure-specific, and structure messages. Runs in the child.
+"""SDMX-ML 2.0, 2.1 and 3.0: data, structures, metadata sets and footers. Runs in the child.
 
-The file streams through lxml and every finished element is thrown away, so its size does not matter. Document type
-declarations are refused, whatever they declare: SDMX has no use for one, and every XML bomb does.
+The file streams through lxml and every finished element is thrown away, so its size does not matter. What kind of
+message it is says its root; `sdmx_data` and `sdmx_structures` hold the readers of the kinds.
 """
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Final
-
-from lxml import etree
+from typing import Final, Protocol
 
 from connector.errors import InvalidInput
-from connector.formats.description import Dimension, Facts, Limits, Statistics, clean, short
-from connector.formats.sdmx_model import TIME, VALUE, Gathered, inferred_role
+from connector.formats import sdmx_data, sdmx_structures
+from connector.formats.description import Facts, Limits, Statistics, clean, short
+from connector.formats.sdmx_model import TIME, About, Gathered, data_facts
+from connector.formats.xmlstream import Element, events, local, namespace
 
-NAMESPACE: Final = "http://www.sdmx.org/resources/sdmxml/schemas/"
-VERSIONS: Final = {"v2_1": "2.1", "v3_0": "3.0"}
-GENERIC: Final = frozenset({"GenericData", "GenericTimeSeriesData"})
-SPECIFIC: Final = frozenset({"StructureSpecificData", "StructureSpecificTimeSeriesData"})
+SCHEMAS: Final = "http://www.sdmx.org/resources/sdmxml/schemas/"  # version 2.0 writes SDMX and SDMXML in capitals
+VERSIONS: Final = {"v2_0": "2.0", "v2_1": "2.1", "v3_0": "3.0"}
 STRUCTURE: Final = "Structure"
-ENGLISH: Final = "en"
+ERROR: Final = "Error"
+GROUP: Final = "MessageGroup"
+DATA: Final[dict[str, Callable[[Gathered], "Reader"]]] = {
+    "GenericData": sdmx_data.Generic,
+    "GenericTimeSeriesData": sdmx_data.Generic,
+    "StructureSpecificData": sdmx_data.Specific,
+    "StructureSpecificTimeSeriesData": sdmx_data.Specific,
+    "CompactData": sdmx_data.Specific,
+    "UtilityData": sdmx_data.Utility,
+    "CrossSectionalData": sdmx_data.CrossSectional,
+    GROUP: sdmx_data.AnyOf,
+}
+METADATA: Final = frozenset(
+    {"GenericMetadata", "StructureSpecificMetadata", "MetadataReport", "Metadata", "MetadataSet"}
+)
 LANGUAGE: Final = "{http://www.w3.org/XML/1998/namespace}lang"
-LISTED: Final = 300
-PROLOGUE: Final = frozenset({"DataSet", "Structures"})  # the header is complete when one of these begins
+ENGLISH: Final = "en"
+URN: Final = "urn:"
+REFERENCES: Final = frozenset({"Structure", "StructureUsage", "ProvisionAgreement", "ProvisionAgrement"})
+FOOTER_TEXTS: Final = 20
 NO_DATA: Final = (
     "This is a structure message: it says how data are laid out and holds no data. Publish it beside the data."
 )
-Element = etree._Element  # noqa: SLF001 - lxml has no public name for its element type
+NO_OBSERVATIONS: Final = "The SDMX data message holds no observation."
+ONLY_METADATA: Final = (
+    "This is a set of reference metadata: it describes data that lie elsewhere. Publish it beside the data."
+)
+ONLY_FOOTER: Final = "The message has a footer instead of data: there is nothing in it to publish."
+TEST: Final = "The message says of itself that it is a test."
+TRUNCATED: Final = "The message says of itself that it is truncated: some of the observations were left out."
+
+
+class Reader(Protocol):
+    """Takes the elements of a message outside its header, one after the other."""
+
+    def begin(self, across: str) -> None:
+        """Learn along which dimension the observations run."""
+
+    def take(self, event: str, element: Element, tag: str) -> None:
+        """Take the start or end of an element."""
 
 
 class Header:
@@ -38,21 +68,137 @@ class Header:
         self.name: str | None = None
         self.structure: str | None = None
         self.across = TIME
+        self.notes: list[str] = []
 
     def end(self, element: Element, tag: str) -> None:
         """Take an element of the header that is complete."""
+        parent = element.getparent()
+        within = "" if parent is None else local(parent)
+        text = (element.text or "").strip()
         if tag == "Sender":
             named = element.get("id", "")
-            self.sender = None if named.lower() == "unknown" else named
+            self.sender = self.sender or (None if named.lower() == "unknown" else named)
         elif tag == "Prepared":
-            self.prepared = element.text
-        elif tag == "Name" and (self.name is None or element.get(LANGUAGE) == ENGLISH):
-            self.name = element.text
+            self.prepared = text
+        elif tag == "Name" and within == "Sender":
+            self.sender = self.sender or text
+        elif tag == "Name" and within == "Header" and (self.name is None or element.get(LANGUAGE) == ENGLISH):
+            self.name = text
         elif tag in {"Ref", "URN"}:
             self.structure = self.structure or _reference(element)
-        elif tag == "Structure" and element.get("dimensionAtObservation"):
+        elif tag in REFERENCES and text.startswith(URN):
+            self.structure = self.structure or text
+        elif tag in {"Test", "Truncated"} and text in {"true", "1"}:
+            self.notes.append(TEST if tag == "Test" else TRUNCATED)
+        if tag == "Structure" and element.get("dimensionAtObservation"):
             self.across = element.get("dimensionAtObservation", TIME)
             self.structure = self.structure or element.get("namespace")
+
+
+class Footer:
+    """What a service adds below the data: that it cut the answer short, where the rest can be had, what went wrong."""
+
+    def __init__(self, *, inside: bool) -> None:
+        self.texts: list[str] = []
+        self.inside = inside  # an error message is nothing but the footer of an answer that never came
+
+    def take(self, event: str, element: Element, tag: str) -> bool:
+        """Take an element of the footer; returns whether it is one."""
+        if tag == "Footer":
+            self.inside = event == "start"
+            return True
+        if self.inside and event == "end" and tag in {"Text", "ErrorMessage"} and len(self.texts) < FOOTER_TEXTS:
+            text = clean(element.text)
+            if text:
+                self.texts.append(text)
+        return self.inside
+
+    def notes(self) -> list[str]:
+        """Return what the footer says as sentences."""
+        return [f"The footer of the message says: {text}" for text in self.texts]
+
+
+def read(path: Path, limits: Limits) -> Facts:  # noqa: ARG001 - the message streams; time is what limits it
+    """Describe the SDMX-ML message at `path`.
+
+    Raises:
+        InvalidInput: it is not well-formed, has a document type declaration, or is a message that describes nothing.
+    """
+    with path.open("rb") as file:
+        return _facts(events(file))
+
+
+def _facts(stream: Iterator[tuple[str, Element, str]]) -> Facts:
+    root = next(stream)[1]
+    message, version = _message(root)
+    seen = Gathered()
+    structures = sdmx_structures.Structures()
+    reader: Reader = structures if message == STRUCTURE else DATA.get(message, sdmx_data.Generic)(seen)
+    header, footer = Header(), Footer(inside=message == ERROR)
+    in_header = False
+    for event, element, tag in stream:
+        if in_header:
+            in_header = tag != "Header"
+            if event == "end" and in_header:
+                header.end(element, tag)
+            if not in_header:
+                reader.begin(header.across)
+        elif tag == "Header":
+            in_header = True
+        elif not footer.take(event, element, tag):
+            reader.take(event, element, tag)
+    about = _about(message, version, header, footer)
+    if message == STRUCTURE:
+        return structures.facts(about, NO_DATA)
+    if message in METADATA:
+        return _nothing(about, "metadata", ONLY_METADATA)
+    return _data(message, about, seen, reader, footer)
+
+
+def _about(message: str, version: str, header: Header, footer: Footer) -> About:
+    return About(
+        format="SDMX-ML",
+        conforms_to=f"SDMX-ML {version}",
+        message=message,
+        title=header.name,
+        publisher=header.sender,
+        modified=header.prepared,
+        identifier=header.structure,
+        dataflow=header.structure,
+        notes=[*header.notes, *footer.notes()],
+    )
+
+
+def _data(message: str, about: About, seen: Gathered, reader: Reader, footer: Footer) -> Facts:
+    """Return the facts of a data message, or of what stands in its place.
+
+    Raises:
+        InvalidInput: there is neither an observation nor a footer, or it is the error message of a service.
+    """
+    if message == ERROR:
+        raise InvalidInput(f"This is the error message of an SDMX service: {'; '.join(footer.texts) or 'no reason'}.")
+    if not seen.observations and footer.texts:
+        return _nothing(about, "footer", ONLY_FOOTER)
+    if not seen.observations:
+        raise InvalidInput(NO_OBSERVATIONS)
+    found = getattr(reader, "structure", None)
+    about.identifier, about.dataflow = about.identifier or found, about.dataflow or found
+    return data_facts(seen, about)
+
+
+def _nothing(about: About, kind: str, note: str) -> Facts:
+    """Return the facts of a message without data."""
+    return Facts(
+        format=about.format,
+        kind="metadata" if kind == "metadata" else "footer",
+        title=clean(about.title),
+        publisher=clean(about.publisher),
+        modified=short(about.modified),
+        identifier=short(about.identifier),
+        conforms_to=about.conforms_to,
+        statistics=Statistics(message=about.message, dataflow=short(about.dataflow), series=0),
+        notes=(note, *about.notes),
+    )
 
 
 def _reference(element: Element) -> str | None:
@@ -62,246 +208,13 @@ def _reference(element: Element) -> str | None:
     return f"{element.get('agencyID', '')}:{element.get('id')}({element.get('version', '1.0')})"
 
 
-def read(path: Path, limits: Limits) -> Facts:  # noqa: ARG001 - the message streams; time is what limits it
-    """Describe the SDMX-ML message at `path`.
-
-    Raises:
-        InvalidInput: it is not well-formed, has a document type declaration, or is a message that describes nothing.
-    """
-    try:
-        with path.open("rb") as file:
-            return _facts(_events(file))
-    except etree.XMLSyntaxError as error:
-        line = error.lineno
-        raise InvalidInput("The file is not well-formed XML; it may be cut off.", where=f"line {line}") from error
-
-
-def _facts(events: Iterator[tuple[str, Element, str]]) -> Facts:
-    message, version = _message(next(events)[1])
-    reader = _Structures() if message == STRUCTURE else _Data(message)
-    header = Header()
-    in_header = True
-    for event, element, tag in events:
-        if in_header and tag in PROLOGUE:
-            in_header = False
-            reader.begin(header)
-        if in_header and event == "end":
-            header.end(element, tag)
-        elif not in_header:
-            reader.take(event, element, tag)
-    return reader.facts(header, version)
-
-
-def _events(file: IO[bytes]) -> Iterator[tuple[str, Element, str]]:
-    """Yield (start or end, element, local name); an element is emptied after its end, unless a key still needs it."""
-    walk = etree.iterparse(
-        file,
-        events=("start", "end"),
-        resolve_entities=False,
-        load_dtd=False,
-        no_network=True,
-        huge_tree=False,
-        remove_comments=True,
-        remove_pis=True,
-    )
-    first = True
-    for event, element in walk:
-        if first:
-            first = False
-            if element.getroottree().docinfo.doctype:
-                raise InvalidInput(
-                    "The file has a document type declaration, which SDMX does not use.", fix="Remove it."
-                )
-        yield event, element, etree.QName(element).localname
-        if event == "end":
-            # Nothing is read from an ended element later. Its empty shell would still count, so the older siblings go.
-            element.clear()
-            parent = element.getparent()
-            while parent is not None and element.getprevious() is not None:
-                del parent[0]
-
-
 def _message(root: Element) -> tuple[str, str]:
     """Return the kind of message and the SDMX version."""
-    name = etree.QName(root)
-    version = VERSIONS.get((name.namespace or "").removeprefix(NAMESPACE).partition("/")[0])
+    schema = namespace(root).lower()
+    version = VERSIONS.get(schema.removeprefix(SCHEMAS).partition("/")[0]) if schema.startswith(SCHEMAS) else None
     if version is None:
-        raise InvalidInput("This SDMX-ML version cannot be read.", fix="Write the message as SDMX-ML 2.1 or 3.0.")
-    if name.localname not in GENERIC | SPECIFIC | {STRUCTURE}:
-        raise InvalidInput(f"A message of kind {short(name.localname)!r} holds neither data nor structures.")
-    return name.localname, version
-
-
-class _Data:
-    """Reads data messages: generic ones by their Value elements, structure-specific ones by their XML attributes."""
-
-    def __init__(self, message: str) -> None:
-        self.message = message
-        self.seen = Gathered()
-        self.across = TIME
-        self.inside = ""
-        self.has_value = False
-        self.at_observation: str | None = None
-        self.take: Callable[[str, Element, str], None] = self._generic if message in GENERIC else self._specific
-
-    def begin(self, header: Header) -> None:
-        """Learn which dimension the observations run along."""
-        self.across = header.across
-
-    def _generic(self, event: str, element: Element, tag: str) -> None:
-        if event == "start":
-            if tag in {"SeriesKey", "ObsKey", "GroupKey", "Attributes"}:
-                self.inside = tag
-            elif tag == "Obs":
-                self.has_value = False
-            return
-        if tag == "Series":
-            self.seen.series += 1
-        elif tag == "Obs":
-            self.seen.observations += 1
-            self.seen.missing += not self.has_value
-        elif tag == "ObsDimension":
-            self._key(element.get("id") or self.across, element.get("value", ""))
-        elif tag == "ObsValue":
-            self.has_value = bool(element.get("value"))
-        elif tag == "Value" and element.get("id"):
-            self._value(element.get("id", ""), element.get("value", ""))
-        elif tag == self.inside:
-            self.inside = ""
-
-    def _value(self, name: str, value: str) -> None:
-        if self.inside == "Attributes":
-            self.seen.note(name, "attribute", value)
-        elif name != VALUE:
-            self._key(name, value)
-
-    def _key(self, name: str, value: str) -> None:
-        if name == TIME:
-            self.seen.time(value)
-        else:
-            self.seen.note(name, "dimension", value)
-
-    def _specific(self, event: str, element: Element, tag: str) -> None:
-        if event == "end" or tag not in {"Series", "Obs", "Group"}:
-            return
-        self.seen.series += tag == "Series"
-        if tag == "Obs":
-            self.seen.observations += 1
-            self.seen.missing += not element.get(VALUE)
-        for name, value in element.attrib.items():
-            plain = str(name)
-            if plain.startswith("{") or plain == VALUE:
-                continue
-            if plain == TIME:
-                self.seen.time(str(value))
-                continue
-            # Along its own dimension an observation has one key; whatever else stands there is attached to it.
-            along = tag == "Obs" and self.seen.series > 0 and plain != self.across
-            role = "attribute" if along else inferred_role(plain)
-            self.seen.note(plain, role, str(value), inferred=role == "dimension")
-
-    def facts(self, header: Header, version: str) -> Facts:
-        """Return the description of the data."""
-        if not self.seen.observations:
-            raise InvalidInput("The SDMX data message holds no observation.")
-        return Facts(
-            format="SDMX-ML",
-            title=clean(header.name),
-            publisher=clean(header.sender),
-            modified=short(header.prepared),
-            identifier=short(header.structure),
-            conforms_to=f"SDMX-ML {version}",
-            period=self.seen.period(),
-            temporal_resolution=self.seen.spacing(),
-            dimensions=self.seen.dimensions(),
-            statistics=Statistics(
-                message=self.message,
-                dataflow=short(header.structure),
-                series=self.seen.series,
-                observations=self.seen.observations,
-            ),
-            notes=tuple(self.seen.notes()),
-        )
-
-
-class _Structures:
-    """Reads structure messages: the names of flows, structures and codelists, and the dimensions of the first one."""
-
-    def __init__(self) -> None:
-        self.named: dict[str, dict[str, None]] = {"Dataflow": {}, "DataStructure": {}, "Codelist": {}}
-        self.path: list[str] = []
-        self.components: dict[str, Dimension] = {}
-        self.title: str | None = None
-        self.description: str | None = None
-        self.structures = 0
-        self.dimension = ""
-
-    def begin(self, header: Header) -> None:
-        """Nothing in the header changes how structures are read."""
-
-    def take(self, event: str, element: Element, tag: str) -> None:
-        """Take the start or end of an element."""
-        if event == "start":
-            self._start(element, tag)
-            self.path.append(tag)
-            return
-        if self.path:
-            self.path.pop()
-        if tag in {"Name", "Description"} and self.path[-1:] == ["Dataflow"]:
-            self._words(element, tag)
-
-    def _start(self, element: Element, tag: str) -> None:
-        name = short(element.get("id"))
-        if tag in self.named and name and self.path[-1:] == [f"{tag}s"] and len(self.named[tag]) < LISTED:
-            self.named[tag][name] = None
-        self.structures += tag == "DataStructure" and self.path[-1:] == ["DataStructures"]
-        if self.structures != 1 or "DataStructure" not in self.path:
-            return
-        if tag in {"Dimension", "MeasureDimension", "TimeDimension", "Attribute"}:
-            self.dimension = name or ""
-            if name:
-                self._component(name, tag)
-        elif tag == "Ref" and not self.dimension and self.path[-1:] == ["ConceptIdentity"] and name:
-            self.dimension = name  # the id of a component may be left out: it is then that of its concept
-            self._component(name, self.path[-2])
-
-    def _component(self, name: str, tag: str) -> None:
-        if tag == "TimeDimension":
-            self.components[name] = Dimension(name=name, role="time")
-        elif tag in {"Dimension", "MeasureDimension"} and self.path[-1:] != ["DimensionReference"]:
-            self.components.setdefault(name, Dimension(name=name))
-        elif tag == "Attribute":
-            self.components.setdefault(name, Dimension(name=name, role="attribute"))
-
-    def _words(self, element: Element, tag: str) -> None:
-        """Keep the English name and description of the first dataflow, or else the first in any language."""
-        held = self.title if tag == "Name" else self.description
-        if len(self.named["Dataflow"]) > 1 or (held is not None and element.get(LANGUAGE) != ENGLISH):
-            return
-        if tag == "Name":
-            self.title = clean(element.text)
-        else:
-            self.description = clean(element.text)
-
-    def facts(self, header: Header, version: str) -> Facts:
-        """Return the description of the structures."""
-        flows, structures, codelists = (tuple(self.named[tag]) for tag in ("Dataflow", "DataStructure", "Codelist"))
-        order = {"dimension": 0, "time": 1, "attribute": 2, "measure": 3}
-        return Facts(
-            format="SDMX-ML",
-            title=self.title,
-            description=self.description,
-            publisher=clean(header.sender),
-            modified=short(header.prepared),
-            conforms_to=f"SDMX-ML {version}",
-            dimensions=tuple(sorted(self.components.values(), key=lambda each: order[each.role])),
-            statistics=Statistics(
-                message=STRUCTURE,
-                series=0,
-                dataflow=flows[0] if flows else None,
-                dataflows=flows,
-                data_structures=structures,
-                codelists=codelists,
-            ),
-            notes=(NO_DATA,),
-        )
+        raise InvalidInput("This SDMX-ML version cannot be read.", fix="Write the message as SDMX-ML 2.0, 2.1 or 3.0.")
+    name = local(root)
+    if name not in DATA.keys() | METADATA | {STRUCTURE, ERROR}:
+        raise InvalidInput(f"A message of kind {short(name)!r} holds neither data nor structures.")
+    return name, version

@@ -153,7 +153,7 @@ def statistics_pairs(found: Description, wanted: Mapping[str, Any]) -> Iterator[
     for name, got in (
         ("series", about.series),
         ("obs", about.observations),
-        ("rows", about.observations),
+        ("rows", found.rows),
         ("message", about.message),
         ("dataflow", about.dataflow),
         ("dataflows", list(about.dataflows)),

@@ -62,7 +62,7 @@ def test_file_types_are_terms_of_the_eu_table() -> None:
     """Every file type code is an entry of the shipped table."""
     table = library.read("vocab", "file-type.ttl").decode()
     codes = {each.file_type for each in BUILT_IN} - {None}
-    assert codes == {"NETCDF", "GEOTIFF", "SDMX", "CSV"}
+    assert codes == {"NETCDF", "GEOTIFF", "SDMX", "CSV", "JSON"}
     assert [code for code in codes if not re.search(rf"^c:{code} a skos:Concept", table, re.MULTILINE)] == []
 
 

@@ -172,15 +172,15 @@ def test_structure_specific_attributes_are_sorted(series: bool, message: Callabl
     ("kind", "namespace", "said"),
     [
         ("StructureSpecificData", MESSAGE, "no observation"),
-        ("Error", MESSAGE, "neither data nor structures"),
-        ("CompactData", "http://www.SDMX.org/resources/SDMXML/schemas/v2_0/message", "version cannot be read"),
-        ("GenericMetadata", MESSAGE, "neither data nor structures"),
+        ("Error", MESSAGE, "error message of an SDMX service"),
+        ("CompactData", "http://www.SDMX.org/resources/SDMXML/schemas/v1_0/message", "version cannot be read"),
+        ("RegistryInterface", MESSAGE, "neither data nor structures"),
     ],
 )
 def test_messages_without_data_are_called_what_they_are(
     kind: str, namespace: str, said: str, message: Callable[..., Facts]
 ) -> None:
-    """An error message, a metadata set, an older version or an empty data set is not described as data."""
+    """An error message, a query, an older version or an empty data set is not described as data."""
     with pytest.raises(InvalidInput, match=said):
         message(kind, "", namespace=namespace)
 
