@@ -9,6 +9,7 @@ import re
 from calendar import monthrange
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any, Final, Literal
 
 import cftime
@@ -18,12 +19,14 @@ from connector.formats.description import Period, short
 from connector.formats.extent import Floats
 from connector.formats.periods import spacing
 
-SINCE: Final = re.compile(r"\s*\w+\s+since\s+\S", re.IGNORECASE)
+SINCE: Final = re.compile(r"\s*(\w+)\s+since\s+\S", re.IGNORECASE)
+NANOSECONDS: Final = re.compile(r"\s*(nanoseconds?|nsecs?|ns)(?=\s+since\s)", re.IGNORECASE)
+AS_DATES: Final = re.compile(r"\s*days?\s+as\s+%Y%m%d\.%f\s*", re.IGNORECASE)  # the absolute times of climate tools
 NOT_THE_TIME: Final = frozenset({"forecast_reference_time", "forecast_period"})
-AVERAGED: Final = re.compile(
-    r"\btime\s*:\s*(mean|sum|minimum|maximum|mid_range|variance|standard_deviation|mode|median)"
-)
+AVERAGED: Final = r"\b(time|{name})\s*:\s*(mean|sum|minimum|maximum|mid_range|variance|standard_deviation|mode|median)"
 REFORM: Final = (1582, 10, 15)
+ROUNDING: Final = 1e-6  # relative: bounds and stamps may be of different precision
+MOST_DATES: Final = 10_000
 FIRST_YEAR: Final = 2  # years 0 and 1 stand for "any year" in climatologies
 CALENDARS: Final = {"gregorian": "standard", "none": "standard", "": "standard"}
 
@@ -38,6 +41,10 @@ class TimeAxis:
         self.calendar = CALENDARS.get(calendar.lower(), calendar.lower())
         self.values = values
         self.bounds = bounds
+        if NANOSECONDS.match(units):  # finer than the calendars count
+            self.units = NANOSECONDS.sub("microseconds", units)
+            self.values = values / 1000.0
+            self.bounds = None if bounds is None else bounds / 1000.0
 
     def decode(self, value: float) -> cftime.datetime:
         """Return the date of one number, rounded to milliseconds.
@@ -45,7 +52,13 @@ class TimeAxis:
         Raises:
             ValueError: the units, the calendar or the number make no date.
         """
-        found = cftime.num2date(value, self.units, self.calendar, only_use_cftime_datetimes=True)
+        if AS_DATES.fullmatch(self.units):
+            day, part = divmod(value, 1.0)
+            found = cftime.datetime(
+                int(day) // 10_000, int(day) // 100 % 100, int(day) % 100, calendar=self.calendar
+            ) + timedelta(days=part)
+        else:
+            found = cftime.num2date(value, self.units, self.calendar, only_use_cftime_datetimes=True)
         return found + timedelta(microseconds=-found.microsecond + round(found.microsecond, -3))
 
     def spacing(self) -> str | None:
@@ -53,6 +66,9 @@ class TimeAxis:
         ordered = np.unique(self.values)
         if ordered.size < 2:  # noqa: PLR2004 - a distance has two ends
             return None
+        if AS_DATES.fullmatch(self.units):
+            moments = [self.decode(float(value)) for value in ordered[:MOST_DATES]]
+            return spacing([(later - sooner).total_seconds() for sooner, later in pairwise(moments)])
         unit = (self.decode(ordered[0] + 1) - self.decode(ordered[0])).total_seconds()
         return spacing([float(step) for step in np.diff(ordered) * unit])
 
@@ -79,12 +95,19 @@ def period(axis: TimeAxis, cell_methods: Sequence[str], *, climatology: bool) ->
     """Return the period of a time axis and notes for the provider."""
     if not axis.values.size:
         return None, [f"The time coordinate {axis.name!r} holds no values."]
+    notes = []
+    if axis.bounds is not None and not _holds(axis.bounds, axis.values):
+        axis.bounds = None
+        notes.append(
+            f"The bounds of the time coordinate {axis.name!r} do not hold its time stamps: they were left out."
+        )
     try:
         first, last = axis.decode(float(np.min(axis.values))), axis.decode(float(np.max(axis.values)))
         begin, end, basis = _outer(axis, first, last, cell_methods)
+        # What the file does not state itself, the half steps around means, is left out here.
+        covers = (iso(begin), iso(end)) if basis == "bounds" else (iso(first), iso(last))
     except (ValueError, OverflowError, TypeError):
         return None, [f"The time coordinate {axis.name!r} cannot be read: units {short(axis.units)!r} do not fit."]
-    notes = []
     begins, ends = in_our_calendar(begin), in_our_calendar(end)
     if climatology or begins is None or ends is None:
         return None, ["The time coordinate is that of a climatology: no period was taken from it."]
@@ -97,6 +120,7 @@ def period(axis: TimeAxis, cell_methods: Sequence[str], *, climatology: bool) ->
         end=max(begins, ends),
         first=iso(first),
         last=iso(last),
+        covers=covers,
         count=int(axis.values.size),
         calendar=short(axis.written) or "standard",
         variable=short(axis.name),
@@ -105,14 +129,25 @@ def period(axis: TimeAxis, cell_methods: Sequence[str], *, climatology: bool) ->
     return found, notes
 
 
+def _holds(bounds: Floats, values: Floats) -> bool:
+    """Whether bounds reach from the first value to the last, but for rounding."""
+    usable = bounds[np.isfinite(bounds)]
+    if not usable.size:
+        return False
+    low, high = float(np.min(values)), float(np.max(values))
+    slack = ROUNDING * max(1.0, abs(low), abs(high))
+    return bool(np.min(usable) <= low + slack and np.max(usable) >= high - slack)
+
+
 def _outer(
     axis: TimeAxis, first: cftime.datetime, last: cftime.datetime, cell_methods: Sequence[str]
 ) -> tuple[Any, Any, Literal["bounds", "coordinate", "derived"]]:
     """Return the begin and the end of the outer time steps and what they rest on."""
     if axis.bounds is not None and axis.bounds.size:
-        return axis.decode(float(np.min(axis.bounds))), axis.decode(float(np.max(axis.bounds))), "bounds"
+        return axis.decode(float(np.nanmin(axis.bounds))), axis.decode(float(np.nanmax(axis.bounds))), "bounds"
     step = axis.spacing()
-    if step is None or not any(AVERAGED.search(text) for text in cell_methods):
+    averaged = re.compile(AVERAGED.format(name=re.escape(axis.name)))
+    if step is None or not any(averaged.search(text) for text in cell_methods):
         return first, last, "coordinate"
     if step in {"P1M", "P1Y"}:
         month = 1 if step == "P1Y" else first.month

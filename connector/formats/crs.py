@@ -14,7 +14,7 @@ from pyproj.enums import TransformDirection
 from pyproj.exceptions import CRSError, ProjError
 
 from connector.formats.description import BBox, short
-from connector.formats.extent import POLE, Floats, arc, box, points_box, ring_box
+from connector.formats.extent import POLE, Floats, arc, box, curvilinear_box, points_box, ring_box
 
 CRS84: Final = "OGC:CRS84"
 OGC_EPSG: Final = "http://www.opengis.net/def/crs/EPSG/0/"
@@ -23,7 +23,11 @@ SURE: Final = 90  # how sure pyproj must be that it is this EPSG code
 EARTH_RADIUS: Final = 6_371_000.0
 EARTHLY: Final = 0.01  # relative: sphere and ellipsoids of the Earth differ by less, those of Mars and the Moon do not
 SIDE_POINTS: Final = 2001  # per side of the border: the bulge between two points is then far below a metre
-INTERIOR_POINTS: Final = 200  # per axis, when most of the border is off the Earth (a full disc)
+INTERIOR_POINTS: Final = 200  # per axis of a raster, when most of its border is off the Earth (a full disc)
+CELLS: Final = 1000  # per axis of a grid, the same
+
+Axis = tuple[Floats, tuple[float, float]]
+"""The centres of the cells along an axis, and the outer edges of the first and the last one."""
 
 
 class Rectangle(NamedTuple):
@@ -92,6 +96,45 @@ def extent(crs: pyproj.CRS, rectangle: Rectangle) -> BBox | None:
     return None if inner is None else msgspec.structs.replace(inner, approximate=True)
 
 
+def grid_extent(crs: pyproj.CRS, x: Axis, y: Axis) -> BBox | None:
+    """Return the box in CRS84 of a grid, by the outer edge of every border cell; None when none is a place on Earth.
+
+    Args:
+        crs: that of the axes.
+        x: the centres of the columns, and the outer edges (low, high) of the first and the last one.
+        y: the same of the rows.
+
+    Where a part of the border is off the Earth (a disc seen from space) the cells themselves are asked, at most
+    `CELLS` along an axis, and the box is marked as sampled.
+    """
+    if not on_earth(crs):
+        return None
+    (xs, (left, right)), (ys, (bottom, top)) = x, y
+    columns = np.concatenate([[left], np.sort(xs), [right]])
+    rows = np.concatenate([[bottom], np.sort(ys), [top]])
+    path = (
+        np.concatenate([columns, np.full(rows.size, right), columns[::-1], np.full(rows.size, left)]),
+        np.concatenate([np.full(columns.size, bottom), rows, np.full(columns.size, top), rows[::-1]]),
+    )
+    if _is_crs84_like(crs):
+        return _plain(left, bottom, right, top)
+    transformer = _transformer(crs)
+    lon, lat = _degrees(transformer, *path)
+    if np.isfinite(lon).all() and np.isfinite(lat).all():
+        return ring_box(lon, lat, _poles(transformer, (left, bottom, right, top)))
+    inner = np.meshgrid(_thinned(columns), _thinned(rows))
+    lon, lat = _degrees(transformer, inner[0].ravel(), inner[1].ravel())
+    found = curvilinear_box(lon.reshape(inner[0].shape), lat.reshape(inner[0].shape), "sampled")
+    return None if found is None else msgspec.structs.replace(found, approximate=True)
+
+
+def _thinned(values: Floats) -> Floats:
+    """Return at most `CELLS` of the values, evenly spaced, both ends among them."""
+    if values.size <= CELLS:
+        return values
+    return np.asarray(values[np.linspace(0, values.size - 1, CELLS).astype(int)], dtype=np.float64)
+
+
 def outline(crs: pyproj.CRS, xs: Floats, ys: Floats) -> BBox | None:
     """Return the box in CRS84 of what a closed path in `crs` encloses; None when most of it is off the Earth."""
     if not on_earth(crs):
@@ -147,8 +190,10 @@ def border(rectangle: Rectangle) -> tuple[Floats, Floats]:
 
 
 def _degrees(transformer: pyproj.Transformer, xs: Floats, ys: Floats) -> tuple[Floats, Floats]:
-    lon, lat = transformer.transform(xs, ys, errcheck=False)
-    return np.asarray(lon, dtype=np.float64), np.asarray(lat, dtype=np.float64)
+    lon, lat = (np.asarray(each, dtype=np.float64) for each in transformer.transform(xs, ys, errcheck=False))
+    # Positions off the Earth come back infinite, and infinity makes noise in every further step.
+    usable = np.isfinite(lon) & np.isfinite(lat)
+    return np.where(usable, lon, np.nan), np.where(usable, lat, np.nan)
 
 
 def _poles(transformer: pyproj.Transformer, sides: tuple[float, float, float, float]) -> list[float]:

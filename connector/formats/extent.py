@@ -22,6 +22,7 @@ POLE: Final = 90.0
 GLOBE: Final[Arc] = (-HALF, HALF)
 DIGITS: Final = 6  # a tenth of a metre
 ROUNDING: Final = 1e-6  # degrees: float32 axes miss their multiples by about as much
+UNEVEN: Final = 1e-3  # of a step: how much the steps of an even axis may differ
 CLOSE: Final = 1e-3  # of a step: how exactly a ring must close to count as the globe
 
 
@@ -73,6 +74,15 @@ def step_of(values: Floats) -> float:
         return 0.0
     steps = np.sort(np.abs(np.diff(values)))
     return float(steps[(steps.size - 1) // 2])
+
+
+def even_step(values: Floats) -> float:
+    """Return the size of the cells of an axis: of an even one its length by their number, which rounding spares."""
+    step = step_of(values)
+    if values.size < 2:  # noqa: PLR2004 - a distance has two ends
+        return step
+    mean = float(np.max(values) - np.min(values)) / (values.size - 1)
+    return mean if abs(mean - step) <= UNEVEN * step else step
 
 
 def finite(values: npt.ArrayLike) -> Floats:
@@ -152,14 +162,61 @@ def points_box(longitudes: Floats, latitudes: Floats, basis: Basis = "points") -
 
 
 def curvilinear_box(longitudes: Floats, latitudes: Floats, basis: Basis = "points") -> BBox | None:
-    """Return the box of a two-dimensional grid of positions (rows, columns); a pole inside it opens the circle."""
+    """Return the box of a two-dimensional grid of positions (rows, columns).
+
+    A pole inside it, or a row around one, opens the circle and reaches the pole; so does a grid whose two ends are
+    neighbours, without reaching further.
+    """
     whole = points_box(longitudes, latitudes, basis)
     if whole is None or longitudes.ndim != 2 or min(longitudes.shape) < 2:  # noqa: PLR2004 - a grid has two axes
         return whole
-    pole = pole_inside(rim(longitudes), rim(latitudes))
-    if pole is None:
+    poles = set(_polar_sides(longitudes, latitudes))
+    outline = rim(longitudes), rim(latitudes)
+    if np.isfinite(outline[0]).sum() * 2 >= outline[0].size and pole_inside(*outline) is not None:
+        # Which of the two is told by the grid itself: the border of an ocean model lies in both halves of the globe.
+        poles.add(POLE if POLE - whole.north <= POLE + whole.south else -POLE)
+    step = max(_usual_turn(longitudes), _usual_turn(longitudes.T))
+    if not poles and TURN - (whole.east - whole.west) % TURN > step:
         return whole
-    return box(GLOBE, (min(whole.south, pole), max(whole.north, pole)), basis)
+    return box(GLOBE, (min([whole.south, *poles]), max([whole.north, *poles])), basis)
+
+
+def _usual_turn(longitudes: Floats) -> float:
+    """Return the usual distance between neighbours in a row, the short way round; 0 without neighbours."""
+    steps = np.abs((np.diff(longitudes, axis=1) + HALF) % TURN - HALF)
+    steps = steps[np.isfinite(steps)]
+    return float(np.median(steps)) if steps.size else 0.0
+
+
+def _polar_sides(longitudes: Floats, latitudes: Floats) -> list[float]:
+    """Return the poles that a side of a grid runs around, one row away from them at most."""
+    found = []
+    for lon, lat in ((longitudes, latitudes), (longitudes.T, latitudes.T)):
+        apart = np.abs(np.diff(lat, axis=0))
+        row = float(np.median(apart[np.isfinite(apart)])) if np.isfinite(apart).any() else 0.0
+        for side in (0, -1):
+            line, edge = finite(lon[side]), finite(lat[side])
+            if line.size < 3 or edge.size < line.size or np.abs(edge).min() < POLE - row * (1 + CLOSE):  # noqa: PLR2004 - fewer do not enclose
+                continue
+            span = smallest_arc(line)[1]
+            if TURN - span <= 2 * TURN / line.size:
+                found.append(POLE if edge[0] > 0 else -POLE)
+    return found
+
+
+def close_mesh(found: BBox, cells: int) -> BBox:
+    """Return the box of a mesh of `cells` cells; one that misses the full circle by less than a cell is closed.
+
+    How wide a cell is follows from the area of the box. A closed mesh that ends less than a cell from a pole holds it.
+    """
+    span = (found.east - found.west) % TURN or (TURN if found.east > found.west else 0.0)
+    height = np.degrees(np.sin(np.radians(found.north)) - np.sin(np.radians(found.south)))
+    cell = float(np.sqrt(span * max(0.0, height) / max(1, cells)))
+    if TURN - span > cell:
+        return found
+    south = -POLE if found.south + POLE < cell else found.south
+    north = POLE if POLE - found.north < cell else found.north
+    return box(GLOBE, (south, north), found.basis, approximate=found.approximate)
 
 
 def rim(grid: Floats) -> Floats:

@@ -30,6 +30,7 @@ TIFF_MAGIC: Final = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 NETCDF_MAGIC: Final = (b"CDF\x01", b"CDF\x02", b"CDF\x05", b"\x89HDF\r\n\x1a\n")
 CORE: Final = "server"
 PLUG_INS: Final = "plug-ins"
+ZARR_MARKERS: Final = (".zgroup", ".zarray", ".zmetadata", ".zattrs", "zarr.json")
 SDMX_NAMESPACE: Final = b"sdmx.org/resources/sdmxml/schemas"
 
 
@@ -115,6 +116,11 @@ class BuiltIn:
         return facts
 
 
+def _zarr_zip(head: bytes) -> bool:
+    name = peek.zip_name(head) or ""
+    return ".zarr/" in name or name.rpartition("/")[2] in ZARR_MARKERS
+
+
 def _grib(head: bytes) -> bool:
     return b"GRIB" in head[: GRIB_SEARCH + 4]
 
@@ -155,6 +161,18 @@ BUILT_IN: Final[tuple[BuiltIn, ...]] = (
         packages=("eccodes", "gribapi", "numpy"),
         extra="meteo",
         begins=_grib,
+    ),
+    BuiltIn(
+        name="zarr",
+        title="Zarr",
+        media_type="application/vnd+zarr",
+        file_type=None,
+        suffixes=(".zarr",),
+        reader="connector.formats.zarr",
+        packages=("zarr", "numcodecs", "cftime", "numpy"),
+        extra="climate",
+        begins=_zarr_zip,
+        markers=ZARR_MARKERS,
     ),
     BuiltIn(
         name="geotiff",

@@ -8,13 +8,13 @@ import pytest
 from connector.formats import BBox, Description
 
 TOLERANCE: Final = 1e-3
-READ: Final = ("netcdf", "grib", "geotiff", "sdmx-ml", "sdmx-csv")
+READ: Final = ("netcdf", "zarr", "grib", "geotiff", "sdmx-ml", "sdmx-csv")
 HANDLED: Final = {
     *("bytes", "sha256", "format", "crosses_antimeridian", "note"),
     # Centres are expected only of readers that cannot find the cells' edges.
     "bbox_centres",
     *("grid_mapping", "edges", "bbox", "resolution", "time", "variables", "attributes"),
-    *("messages", "centre", "grids"),
+    *("messages", "centre", "grids", "subsets", "category", "consolidated"),
     *("cog", "size", "bands", "dtype", "epsg", "nodata", "overviews", "descriptions", "tifftag_datetime"),
     *("series", "obs", "rows", "message", "dimension_values", "dimensions", "dataflow"),
     *("dataflows", "datastructures", "codelists"),
@@ -55,7 +55,7 @@ def pairs(found: Description, expected: Mapping[str, Any]) -> Iterator[tuple[str
         yield "crossing", bool(found.bbox and found.bbox.crosses_antimeridian), expected["crosses_antimeridian"]
     yield from time_pairs(found, expected.get("time", {}))
     yield from variable_pairs(found, expected.get("variables", []))
-    for of_kind in (netcdf_pairs, grib_pairs, raster_pairs, statistics_pairs):
+    for of_kind in (netcdf_pairs, zarr_pairs, grib_pairs, bufr_pairs, raster_pairs, statistics_pairs):
         yield from of_kind(found, expected)
 
 
@@ -71,6 +71,7 @@ def time_pairs(found: Description, wanted: Mapping[str, Any]) -> Iterator[tuple[
         ("n", period.count),
         ("calendar", period.calendar),
         ("variable", period.variable),
+        ("from", period.variable),
         ("bounds", [period.begin, period.end]),
         ("reference", list((found.messages and found.messages.reference) or ())),
     ):
@@ -89,8 +90,9 @@ def variable_pairs(found: Description, wanted: list[dict[str, Any]]) -> Iterator
             continue
         yield f"{got.name} standard name", got.standard_name, each["standard_name"]
         yield f"{got.name} units", got.unit, each["units"]
-        if "shape" in each:
-            yield f"{got.name} shape", list(got.shape), each["shape"]
+        for name, has in (("shape", got.shape), ("chunks", got.chunks)):
+            if name in each:
+                yield f"{got.name} {name}", list(has), each[name]
 
 
 def netcdf_pairs(found: Description, wanted: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
@@ -114,9 +116,25 @@ def netcdf_pairs(found: Description, wanted: Mapping[str, Any]) -> Iterator[tupl
         yield name, (fields[name] or "")[: len(value)], value
 
 
+def zarr_pairs(found: Description, wanted: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    """Yield the facts that only Zarr stores have."""
+    if "consolidated" in wanted:
+        yield "consolidated", found.store and found.store.consolidated, wanted["consolidated"]
+
+
+def bufr_pairs(found: Description, wanted: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    """Yield the facts that only BUFR files have."""
+    if "subsets" not in wanted:
+        return
+    assert found.messages is not None
+    yield "messages", found.messages.count, wanted["messages"]
+    yield "subsets", (found.messages.subsets, found.rows), (wanted["subsets"], wanted["subsets"])
+    yield "category", list(found.messages.categories), wanted["category"]
+
+
 def grib_pairs(found: Description, wanted: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
     """Yield the facts that only GRIB files have."""
-    if "messages" not in wanted:
+    if "grids" not in wanted:
         return
     assert found.messages is not None
     yield "messages", found.messages.count, wanted["messages"]
