@@ -146,7 +146,7 @@ def main() -> None:
 def load(family: str) -> None:
     """Import the readers of a family and the libraries they need; what is not installed is said at the job."""
     # First of all: a library that brings a PROJ of its own may otherwise be found by this one.
-    for name in ("pyproj", *registry.modules(family)):
+    for name in ("pyproj", *registry.modules(family), "numpy.ma"):
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
     warm.up(family)

@@ -60,6 +60,7 @@ ENVIRONMENT: Final = {
 TRIES: Final = 2  # a server may have ended, for want of work, just as a job came
 PROGRESS_SECONDS: Final = 0.5
 REAP_SECONDS: Final = 10.0
+STANDARD: Final = 2  # handles up to here are no files of a child
 STARTED: Final = struct.Struct("=i")  # which process the child is
 ENDED: Final = struct.Struct("=i")  # how it ended, as `os.waitstatus_to_exitcode` has it
 
@@ -251,7 +252,7 @@ def _tell(pid: int, progress: Progress) -> None:
     furthest = 0
     with contextlib.suppress(OSError):  # the child is gone, or the system does not show it
         for each in Path(f"/proc/{pid}/fdinfo").iterdir():
-            if int(each.name) > sys.stderr.fileno():
+            if int(each.name) > STANDARD:
                 furthest = max(furthest, int(each.read_text("ascii").partition("\n")[0].removeprefix("pos:")))
     if furthest:
         progress(furthest)

@@ -8,9 +8,8 @@ from typing import Final, NamedTuple
 
 from connector.errors import InvalidInput, TooLarge
 from connector.formats.registry import detect_folder
+from connector.formats.staging import PARTS
 
-PARTS: Final = (".shx", ".dbf", ".prj", ".cpg")
-"""Endings of what lies beside a shapefile and belongs to it."""
 FILES: Final = 100_000  # of one folder
 
 

@@ -22,6 +22,9 @@ from connector.formats.description import Limits
 from connector.formats.registry import HEAD_BYTES
 
 COPIED: Final = 32 << 20  # larger files are not copied
+SHAPEFILE: Final = b"\0\0\x27\x0a"
+PARTS: Final = (".shx", ".dbf", ".prj", ".cpg")
+"""Endings of the files beside a shapefile that belong to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +76,35 @@ def _stage_file(path: Path, source: BufferedReader, workplace: Path, name: str, 
     if not found.st_size:
         raise InvalidInput("The file is empty.", where=name)
     head = source.read(HEAD_BYTES)
-    staged, held = workplace / "file", None
-    if not _link(path, found, staged):
-        may_read = stat.S_IRUSR if found.st_uid == os.geteuid() else stat.S_IROTH
-        if found.st_size > COPIED and found.st_mode & may_read:
-            held = source.fileno()
-        else:
-            source.seek(0)
-            with staged.open("xb") as out:
-                shutil.copyfileobj(source, out, 1 << 20)
+    staged = workplace / "file"
+    held = _bring(path, source, staged)
+    if head.startswith(SHAPEFILE):
+        _bring_parts(path, staged)
     return Staged(staged, workplace, found.st_size, head, held=held)
+
+
+def _bring(path: Path, source: BufferedReader, staged: Path) -> int | None:
+    """Put the file under `staged`; returns its handle where it is to be handed over open instead."""
+    found = os.fstat(source.fileno())
+    if _link(path, found, staged):
+        return None
+    may_read = stat.S_IRUSR if found.st_uid == os.geteuid() else stat.S_IROTH
+    if found.st_size > COPIED and found.st_mode & may_read:
+        return source.fileno()
+    source.seek(0)
+    with staged.open("xb") as out:
+        shutil.copyfileobj(source, out, 1 << 20)
+    return None
+
+
+def _bring_parts(path: Path, staged: Path) -> None:
+    """Put what belongs to a shapefile beside it; a large part is left out where it cannot be linked."""
+    for part in PARTS:
+        for each in (path.with_suffix(part), path.with_suffix(part.upper())):
+            with contextlib.suppress(NotFound), _opened(each, each.name) as handle:
+                with os.fdopen(os.dup(handle), "rb") as source:
+                    _bring(each, source, staged.with_name(staged.name + part))
+                break
 
 
 def _link(path: Path, found: os.stat_result, target: Path) -> bool:

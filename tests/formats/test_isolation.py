@@ -10,122 +10,16 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import pytest
 
 from connector.errors import Busy, InvalidInput, TooLarge
-from connector.formats import Limits, describe, isolation, registry
+from connector.formats import Limits, describe, isolation
+from tests.formats.probing import run
 
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
-PROBE: Final = '''
-"""A format whose files say what its reader shall do."""
-import os, resource, signal, socket, sys, time
-from pathlib import Path
-from connector.errors import InvalidInput
-from connector.formats import Facts
-
-class Probe:
-    name, title, media_type, file_type, suffixes = "probe", "Probe", "application/x-probe", None, (".probe",)
-    markers = ("probe.txt",)
-
-    def matches(self, head, filename):
-        return head.startswith(b"PROBE ")
-
-    def describe(self, path, limits):
-        if path.is_dir():
-            seen = sorted(os.listdir(path)), os.listdir(), os.getcwd() == os.environ["TMPDIR"]
-            return Facts(format="Probe", notes=(str(seen), str(path)))
-        return Facts(format="Probe", notes=(str(getattr(self, path.read_text().split()[1])(path)),))
-
-    def surroundings(self, path):
-        return sorted(os.listdir(path.parent)), path.name, sorted(os.environ), os.getcwd() == str(path.parent)
-
-    def limits(self, path):
-        names = ("CPU", "FSIZE", "NOFILE", "AS", "CORE")
-        return [resource.getrlimit(getattr(resource, "RLIMIT_" + name))[0] for name in names]
-
-    def raise_limits(self, path):
-        resource.setrlimit(resource.RLIMIT_FSIZE, (1, 1))
-
-    def network(self, path):
-        try:
-            socket.create_connection(("127.0.0.1", int(path.read_text().split()[2])), 2).close()
-        except OSError as no:
-            return type(no).__name__
-        return "connected"
-
-    def write(self, path):
-        try:
-            with open(path.parent / "more", "wb") as out:
-                out.write(b"x")
-        except OSError as no:
-            return no.strerror
-
-    def speak(self, path):
-        os.write(1, b"noise that a C library prints")
-        return "spoken"
-
-    def refuse(self, path):
-        raise InvalidInput("No.", where="here", fix="mend", reasons=("because",))
-
-    def stumble(self, path):
-        raise ValueError("the secret " + path.read_text())
-
-    def sleep(self, path):
-        time.sleep(60)
-
-    def spin(self, path):
-        while True:
-            pass
-
-    def crash(self, path):
-        os.kill(os.getpid(), signal.SIGSEGV)
-
-    def leave(self, path):
-        os._exit(3)
-
-    def memory(self, path):
-        return len(bytearray(8 << 30))
-
-    def flood(self, path):
-        return "x" * (3 << 20)
-
-    def lie(self, path):
-        for fd in range(3, 20):
-            try:
-                os.write(fd, b'{"type": "found", "facts": {"format": "X", "epsg": "everything"}}')
-            except OSError:
-                pass
-        os._exit(0)
-
-PROBE = Probe()
-'''
-
-
-@pytest.fixture
-def probe(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Install the probe as a distribution with an entry point."""
-    site = tmp_path_factory.mktemp("site")
-    (site / "probing.py").write_text(PROBE)
-    about = site / "probing-1.0.dist-info"
-    about.mkdir()
-    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: probing\nVersion: 1.0\n")
-    (about / "entry_points.txt").write_text("[connector.formats]\nprobe = probing:PROBE\n")
-    monkeypatch.syspath_prepend(str(site))
-    registry.plug_ins.cache_clear()
-    yield
-    registry.plug_ins.cache_clear()
-    sys.modules.pop("probing", None)
-
-
-def run(tmp_path: Path, command: str, limits: Limits | None = None) -> str:
-    """Let the probe do `command`; returns what it saw."""
-    path = tmp_path / "it.probe"
-    path.write_text(f"PROBE {command}")
-    return describe(path, limits=limits).notes[0]
 
 
 @pytest.mark.usefixtures("probe")
