@@ -218,6 +218,17 @@ BUILT_IN: Final[tuple[BuiltIn, ...]] = (
         extra="server",
         begins=lambda head: peek.json_kind(head) == "sdmx",
     ),
+    BuiltIn(
+        name="stac",
+        title="STAC",
+        media_type="application/geo+json",
+        file_type="GEOJSON",
+        suffixes=(),
+        reader="connector.formats.stac",
+        packages=(),
+        extra="server",
+        begins=lambda head: peek.json_kind(head) == "stac",
+    ),
 )
 
 

@@ -184,6 +184,7 @@ class Gathered:
             end=self.last[0].end,
             first=short(self.first[1]) or "",
             last=short(self.last[1]) or "",
+            covers=(self.first[0].begin, self.last[0].end),
             count=len(self.times) if len(self.times) <= TIMES_KEPT else None,
             variable=next((each.name for each in self.components.values() if each.role == "time"), TIME),
         )
