@@ -8,7 +8,7 @@ import pytest
 from connector.formats import BBox, Description
 
 TOLERANCE: Final = 1e-3
-READ: Final = ("netcdf", "zarr", "grib", "geotiff", "sdmx-ml", "sdmx-csv")
+READ: Final = ("netcdf", "zarr", "grib", "geotiff", "sdmx-ml", "sdmx-csv", "stac", "safe")
 HANDLED: Final = {
     *("bytes", "sha256", "format", "crosses_antimeridian", "note"),
     # Centres are expected only of readers that cannot find the cells' edges.
@@ -18,6 +18,7 @@ HANDLED: Final = {
     *("cog", "size", "bands", "dtype", "epsg", "nodata", "overviews", "descriptions", "tifftag_datetime"),
     *("series", "obs", "rows", "message", "dimension_values", "dimensions", "dataflow"),
     *("dataflows", "datastructures", "codelists"),
+    *("platform", "product", "tile", "cloud_cover", "assets", "license"),
 }
 
 
@@ -55,7 +56,7 @@ def pairs(found: Description, expected: Mapping[str, Any]) -> Iterator[tuple[str
         yield "crossing", bool(found.bbox and found.bbox.crosses_antimeridian), expected["crosses_antimeridian"]
     yield from time_pairs(found, expected.get("time", {}))
     yield from variable_pairs(found, expected.get("variables", []))
-    for of_kind in (netcdf_pairs, zarr_pairs, grib_pairs, bufr_pairs, raster_pairs, statistics_pairs):
+    for of_kind in (netcdf_pairs, zarr_pairs, grib_pairs, bufr_pairs, raster_pairs, scene_pairs, statistics_pairs):
         yield from of_kind(found, expected)
 
 
@@ -161,6 +162,24 @@ def raster_pairs(found: Description, wanted: Mapping[str, Any]) -> Iterator[tupl
     yield "stamp", raster.stamp, wanted.get("tifftag_datetime")
     if wanted["descriptions"]:
         yield "descriptions", [each.name for each in found.variables], wanted["descriptions"]
+
+
+def scene_pairs(found: Description, wanted: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    """Yield the facts that only satellite products and catalogue documents have."""
+    if found.reader not in {"stac", "safe"}:
+        return
+    scene = found.scene
+    for name, got in (
+        ("epsg", found.epsg),
+        ("platform", scene and scene.platform),
+        ("product", scene and scene.product),
+        ("tile", scene and scene.tile),
+        ("cloud_cover", scene and scene.cloud_cover),
+        ("assets", len(found.assets)),
+        ("license", found.licence),
+    ):
+        if name in wanted:
+            yield name, got, wanted[name]
 
 
 def statistics_pairs(found: Description, wanted: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:

@@ -31,6 +31,9 @@ SDMX: Final = (
         (SDMX.decode().encode("utf-16"), "x.txt", "sdmx-ml"),
         (b"\xef\xbb\xbfDATAFLOW,FREQ,TIME_PERIOD,OBS_VALUE\r\n", "x", "sdmx-csv"),
         (b'"STRUCTURE";"STRUCTURE_ID";"ACTION"\n', "x", "sdmx-csv"),
+        (SDMX.replace(b"sdmx.org", b"SDMX.org").replace(b"2_1", b"2_0"), "x", "sdmx-ml"),
+        (b'{"type": "Feature", "stac_version": "1.0.0"', "x.geojson", "stac"),
+        (b'{"data": {"dataSets": [{', "x.json", "sdmx-json"),
         (b"something else", "run.GRIB2", "grib"),
         (b"something else", "air.nc", "netcdf"),
     ],
@@ -62,7 +65,7 @@ def test_file_types_are_terms_of_the_eu_table() -> None:
     """Every file type code is an entry of the shipped table."""
     table = library.read("vocab", "file-type.ttl").decode()
     codes = {each.file_type for each in BUILT_IN} - {None}
-    assert codes == {"NETCDF", "GEOTIFF", "SDMX", "CSV", "JSON"}
+    assert codes == {"NETCDF", "GEOTIFF", "SDMX", "CSV", "JSON", "GEOJSON"}
     assert [code for code in codes if not re.search(rf"^c:{code} a skos:Concept", table, re.MULTILINE)] == []
 
 

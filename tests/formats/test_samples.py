@@ -11,7 +11,7 @@ from tests.conftest import references
 from tests.formats import facts
 
 FOLDER: Final = references() / "data"
-SUFFIXES: Final = (".nc", ".zarr", ".grib", ".grib2", ".tif", ".xml", ".sdmx1.csv", ".sdmx2.csv")
+SUFFIXES: Final = (".nc", ".zarr", ".grib", ".grib2", ".tif", ".xml", ".sdmx1.csv", ".sdmx2.csv", ".json")
 EXPECTED: Final[dict[str, dict[str, Any]]] = {
     name: wanted
     for name, wanted in json.loads((FOLDER / "expected.json").read_text("utf-8")).items()
@@ -27,7 +27,7 @@ def test_a_sample_holds_what_is_known_of_it(name: str) -> None:
 
 def test_the_sample_set_is_read_in_full() -> None:
     """A file that is added to the sample set is not passed over because of its name."""
-    assert len(EXPECTED) == 30
+    assert len(EXPECTED) == 33
     assert all(Path(FOLDER / name).exists() for name in EXPECTED)
 
 
