@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.standards.crosswalks.documents import COLLECTION
+
 ENVIRONMENT = {key: value for key, value in os.environ.items() if not key.startswith("GREENDEAL_")}
 
 
@@ -75,3 +77,21 @@ def test_help_needs_no_server(tmp_path: Path) -> None:
     done = greendeal("--help", without="litestar", HOME=str(tmp_path))
     assert done.returncode == 0
     assert "ledger" in done.stdout
+
+
+def test_records_of_other_catalogues_are_converted(tmp_path: Path) -> None:
+    """Each file by what it holds; what is lost is said apart from the records, and one that is none ends nothing."""
+    stac, broken = tmp_path / "sst.json", tmp_path / "broken.xml"
+    stac.write_text(json.dumps(COLLECTION), encoding="utf-8")
+    broken.write_text("<a>", encoding="utf-8")
+    done = greendeal("dataset", "convert", str(broken), str(stac), "-o", "jsonl")
+    assert done.returncode == 3
+    assert json.loads(done.stdout)["identifier"] == ["sst-north-pacific"]
+    assert "sst.json: not carried over: summaries.eo:cloud_cover" in done.stderr
+    record = tmp_path / "sst.ttl"
+    record.write_text(greendeal("dataset", "convert", str(stac)).stdout, encoding="utf-8")
+    back = greendeal("dataset", "convert", str(record), "-o", "stac")
+    assert json.loads(back.stdout)["providers"][0]["name"] == "Ocean Institute"
+    there = greendeal("dataset", "convert", str(record), "-o", "croissant")
+    assert json.loads(there.stdout)["conformsTo"] == "http://mlcommons.org/croissant/1.0"
+    assert "no place in croissant for: crs" in there.stderr

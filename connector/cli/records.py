@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from connector.cli import drafting, validating
+from connector.cli import converting, drafting, validating
 from connector.cli.given import Files
 from connector.cli.output import Form, Output, say, write
 from connector.cli.remote import HERE, ApiKey, Url, space
@@ -16,6 +16,7 @@ LISTED: Final = ["id", "title", "version", "updated"]
 datasets = typer.Typer(help="Datasets: from file to published record.", no_args_is_help=True)
 drafting.add_to(datasets)
 validating.add_to(datasets)
+converting.add_to(datasets)
 
 
 @datasets.command()
