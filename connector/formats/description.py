@@ -218,7 +218,8 @@ class Facts(Struct, frozen=True, kw_only=True):
     field where its value was found, for those that their own `basis` does not tell. `format` is the exact format with
     its version (`GRIB2`, `NetCDF-4 classic`); `media_type` and `file_type` are set
     only when the reader knows better than its `Format`. `crs` is an OGC IRI where the system is registered, else its
-    name. `notes` are findings for the provider in whole sentences.
+    name. `native_bounds` is (left, bottom, right, top) of vector data in the file's own system, `geometry_types` the
+    kinds of geometry as OGC calls them. `notes` are findings for the provider in whole sentences.
     """
 
     format: Short
@@ -239,6 +240,8 @@ class Facts(Struct, frozen=True, kw_only=True):
     period: Period | None = None
     crs: Short | None = None
     epsg: Count | None = None
+    native_bounds: tuple[float, float, float, float] | None = None
+    geometry_types: tuple[Short, ...] = ()
     spatial_resolution_degrees: float | None = None
     spatial_resolution_metres: float | None = None
     temporal_resolution: Short | None = None

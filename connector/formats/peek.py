@@ -102,3 +102,14 @@ def zip_name(head: bytes) -> str | None:
         return None
     length = int.from_bytes(head[ZIP_NAME_LENGTH], "little")
     return head[ZIP_HEADER : ZIP_HEADER + length].decode("utf-8", "replace")
+
+
+def looks_tabular(head: bytes) -> bool:
+    """Whether a text begins as a table: a header of names, and a row with as many cells as it."""
+    lines = [line for line in head.removeprefix(BOM).splitlines() if line.strip() and not line.startswith(b"#")][:2]
+    if len(lines) < 2 or b"\0" in head:  # noqa: PLR2004 - a header and a row
+        return False
+    return any(
+        lines[0].count(mark) == lines[1].count(mark) > 0 and all(name.strip() for name in lines[0].split(mark))
+        for mark in (b";", b"\t", b"|", b",")
+    )

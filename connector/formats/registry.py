@@ -31,6 +31,8 @@ NETCDF_MAGIC: Final = (b"CDF\x01", b"CDF\x02", b"CDF\x05", b"\x89HDF\r\n\x1a\n")
 CORE: Final = "server"
 PLUG_INS: Final = "plug-ins"
 ZARR_MARKERS: Final = (".zgroup", ".zarray", ".zmetadata", ".zattrs", "zarr.json")
+GEOPACKAGE: Final = (b"GPKG", b"GP10", b"GP11")  # application id, GeoPackage 1.2 and before
+SHAPE_HEADER: Final = 100
 SDMX_NAMESPACE: Final = b"sdmx.org/resources/sdmxml/schemas"
 
 
@@ -74,7 +76,8 @@ class Format(Protocol):
 class BuiltIn:
     """A format whose reader is the function `read(path, limits)` of a module of this package.
 
-    `markers` are the names of files that tell a folder of this format; `read` then gets the path of the folder.
+    `named` looks at the first bytes and the name of a format that has no magic bytes. `markers` are the names of files
+    that tell a folder of this format; `read` then gets the path of the folder.
     """
 
     name: str
@@ -87,15 +90,16 @@ class BuiltIn:
     extra: str
     begins: Callable[[bytes], bool]
     markers: tuple[str, ...] = ()
+    named: Callable[[bytes, str], bool] = lambda _head, _name: False
 
     @property
     def family(self) -> str:
         """The set of readers that are loaded into one process."""
         return self.extra
 
-    def matches(self, head: bytes, filename: str) -> bool:  # noqa: ARG002 - the contract offers the name to plug-ins
-        """Whether the magic bytes are this format's."""
-        return self.begins(head)
+    def matches(self, head: bytes, filename: str) -> bool:
+        """Whether the magic bytes are this format's, or the name and what the text looks like."""
+        return self.begins(head) or self.named(head, filename)
 
     def describe(self, path: Path, limits: Limits) -> Facts:
         """Import the reader and let it read.
@@ -228,6 +232,74 @@ BUILT_IN: Final[tuple[BuiltIn, ...]] = (
         packages=(),
         extra="server",
         begins=lambda head: peek.json_kind(head) == "stac",
+    ),
+    BuiltIn(
+        name="geojson",
+        title="GeoJSON",
+        media_type="application/geo+json",
+        file_type="GEOJSON",
+        suffixes=(".geojson", ".geojsonl", ".geojsons", ".ndgeojson"),
+        reader="connector.formats.geojson",
+        packages=("pyproj", "numpy"),
+        extra=CORE,
+        begins=lambda head: peek.json_kind(head.lstrip(b"\x1e")) == "geojson",
+    ),
+    BuiltIn(
+        name="geopackage",
+        title="GeoPackage",
+        media_type="application/geopackage+sqlite3",
+        file_type="GPKG",
+        suffixes=(".gpkg",),
+        reader="connector.formats.geopackage",
+        packages=("pyproj", "numpy"),
+        extra=CORE,
+        begins=lambda head: head.startswith(b"SQLite format 3\0") and head[68:72] in GEOPACKAGE,
+    ),
+    BuiltIn(
+        name="shapefile",
+        title="Shapefile",
+        media_type="application/vnd.shp",
+        file_type="SHP",
+        suffixes=(".shp",),
+        reader="connector.formats.shapefile",
+        packages=("pyproj", "numpy"),
+        extra=CORE,
+        begins=lambda head: head.startswith(b"\0\0\x27\x0a") and len(head) >= SHAPE_HEADER,
+    ),
+    BuiltIn(
+        name="zip",
+        title="Zip archive of a shapefile",
+        media_type="application/zip",
+        file_type="ZIP",
+        suffixes=(".zip",),
+        reader="connector.formats.archive",
+        packages=("pyproj", "numpy"),
+        extra=CORE,
+        begins=lambda head: head.startswith((b"PK\x03\x04", b"PK\x05\x06")),
+    ),
+    BuiltIn(
+        name="parquet",
+        title="Parquet",
+        media_type="application/vnd.apache.parquet",
+        file_type=None,
+        suffixes=(".parquet", ".geoparquet", ".pq"),
+        reader="connector.formats.parquet",
+        packages=("pyarrow", "numpy"),
+        extra="tabular",
+        begins=lambda head: head.startswith((b"PAR1", b"PARE")),
+    ),
+    BuiltIn(
+        name="csv",
+        title="CSV",
+        media_type="text/csv",
+        file_type="CSV",
+        # Any text could be a table: here the name decides, and the reader whether there is a header.
+        suffixes=(".csv", ".tsv", ".tab"),
+        reader="connector.formats.csv_table",
+        packages=("pyproj", "numpy"),
+        extra=CORE,
+        begins=lambda _: False,
+        named=lambda head, name: name.lower().endswith(".txt") and peek.looks_tabular(head),
     ),
 )
 

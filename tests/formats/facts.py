@@ -8,7 +8,10 @@ import pytest
 from connector.formats import BBox, Description
 
 TOLERANCE: Final = 1e-3
-READ: Final = ("netcdf", "zarr", "grib", "geotiff", "sdmx-ml", "sdmx-csv", "stac", "safe")
+READ: Final = (
+    *("netcdf", "zarr", "grib", "geotiff", "sdmx-ml", "sdmx-csv", "stac", "safe"),
+    *("csv", "parquet", "geopackage", "geojson", "zip"),
+)
 HANDLED: Final = {
     *("bytes", "sha256", "format", "crosses_antimeridian", "note"),
     # Centres are expected only of readers that cannot find the cells' edges.
@@ -19,6 +22,7 @@ HANDLED: Final = {
     *("series", "obs", "rows", "message", "dimension_values", "dimensions", "dataflow"),
     *("dataflows", "datastructures", "codelists"),
     *("platform", "product", "tile", "cloud_cover", "assets", "license"),
+    *("features", "crs", "geometry", "fields", "columns", "native_bounds", "bbox_of_projected_rectangle"),
 }
 
 
@@ -53,10 +57,17 @@ def pairs(found: Description, expected: Mapping[str, Any]) -> Iterator[tuple[str
     yield "format", found.format, expected["format"]
     if "bbox" in expected:
         yield "bbox", corners(found.bbox), expected["bbox"]
-        yield "crossing", bool(found.bbox and found.bbox.crosses_antimeridian), expected["crosses_antimeridian"]
+        yield (
+            "crossing",
+            bool(found.bbox and found.bbox.crosses_antimeridian),
+            expected.get("crosses_antimeridian", False),
+        )
     yield from time_pairs(found, expected.get("time", {}))
     yield from variable_pairs(found, expected.get("variables", []))
-    for of_kind in (netcdf_pairs, zarr_pairs, grib_pairs, bufr_pairs, raster_pairs, scene_pairs, statistics_pairs):
+    for of_kind in (
+        *(netcdf_pairs, zarr_pairs, grib_pairs, bufr_pairs, raster_pairs, scene_pairs, statistics_pairs),
+        vector_pairs,
+    ):
         yield from of_kind(found, expected)
 
 
@@ -73,6 +84,7 @@ def time_pairs(found: Description, wanted: Mapping[str, Any]) -> Iterator[tuple[
         ("calendar", period.calendar),
         ("variable", period.variable),
         ("from", period.variable),
+        ("resolution", found.temporal_resolution),
         ("bounds", [period.begin, period.end]),
         ("reference", list((found.messages and found.messages.reference) or ())),
     ):
@@ -203,3 +215,22 @@ def statistics_pairs(found: Description, wanted: Mapping[str, Any]) -> Iterator[
     values = {each.name: list(each.values) for each in found.dimensions}
     for name, codes in wanted.get("dimension_values", {}).items():
         yield f"values of {name}", values.get(name), codes
+
+
+def vector_pairs(found: Description, wanted: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    """Yield the facts that only tables and geometries have."""
+    if found.statistics is not None:
+        return
+    if "rows" in wanted or "features" in wanted:
+        yield "rows", found.rows, wanted.get("rows", wanted.get("features"))
+    for kind in {"fields", "columns"} & set(wanted):
+        yield kind, [each.name for each in found.variables], wanted[kind]
+    if "crs" in wanted:
+        yield "crs", f"EPSG:{found.epsg}", wanted["crs"]
+    if "native_bounds" in wanted:
+        yield "native bounds", list(found.native_bounds or ()), wanted["native_bounds"]
+    if "geometry" in wanted:  # the other program calls a mixture unknown
+        kinds = found.geometry_types
+        yield "geometry", kinds[0] if len(kinds) == 1 else "Unknown", wanted["geometry"]
+    if "bbox_of_projected_rectangle" in wanted:
+        assert not same(corners(found.bbox), wanted["bbox_of_projected_rectangle"]), "that is the rectangle's box"

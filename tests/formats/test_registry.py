@@ -36,6 +36,14 @@ SDMX: Final = (
         (b'{"data": {"dataSets": [{', "x.json", "sdmx-json"),
         (b"something else", "run.GRIB2", "grib"),
         (b"something else", "air.nc", "netcdf"),
+        (b'{"type": "FeatureCollection", "features": [', "x.csv", "geojson"),
+        (b"SQLite format 3\0" + bytes(52) + b"GPKG", "x", "geopackage"),
+        (b"\0\0\x27\x0a" + bytes(96), "x", "shapefile"),
+        (b"PK\x03\x04", "x.csv", "zip"),
+        (b"PAR1", "x.csv", "parquet"),
+        (b"date,temp\n2020,1\n", "x.csv", "csv"),
+        (b"date\ttemp\n", "x.TSV", "csv"),
+        (b"# from the station\ndate;temp\n2020;1,5\n", "x.txt", "csv"),
     ],
 )
 def test_content_decides_before_the_name(head: bytes, filename: str, name: str) -> None:
@@ -47,8 +55,10 @@ def test_content_decides_before_the_name(head: bytes, filename: str, name: str) 
     ("head", "filename"),
     [
         (b"<?xml version='1.0'?><rdf:RDF/>", "x.xml"),
-        (b"DATAFLOWER,x\n", "x.csv"),
-        (b"date,temp\n2020,1\n", "x.csv"),
+        (b"DATAFLOWER,x\n", "x"),
+        (b"date,temp\n2020,1\n", "x"),
+        (b"Dear all, this is the file.\nBest wishes", "x.txt"),
+        (b"SQLite format 3\0" + bytes(60), "x.db"),
         (b"x" * 300 + b"GRIB", "x"),
         (b"CDF\x07", "x"),
         (b"", ""),
@@ -65,7 +75,7 @@ def test_file_types_are_terms_of_the_eu_table() -> None:
     """Every file type code is an entry of the shipped table."""
     table = library.read("vocab", "file-type.ttl").decode()
     codes = {each.file_type for each in BUILT_IN} - {None}
-    assert codes == {"NETCDF", "GEOTIFF", "SDMX", "CSV", "JSON", "GEOJSON"}
+    assert codes >= {"NETCDF", "GEOTIFF", "SDMX", "CSV", "JSON", "GEOJSON", "GPKG", "SHP", "ZIP"}
     assert [code for code in codes if not re.search(rf"^c:{code} a skos:Concept", table, re.MULTILINE)] == []
 
 

@@ -11,7 +11,8 @@ from tests.conftest import references
 from tests.formats import facts
 
 FOLDER: Final = references() / "data"
-SUFFIXES: Final = (".nc", ".zarr", ".grib", ".grib2", ".tif", ".xml", ".sdmx1.csv", ".sdmx2.csv", ".json")
+VECTORS: Final = (".csv", ".parquet", ".gpkg", ".geojson", "_shp.zip")
+SUFFIXES: Final = (".nc", ".zarr", ".grib", ".grib2", ".tif", ".xml", ".json", *VECTORS)
 EXPECTED: Final[dict[str, dict[str, Any]]] = {
     name: wanted
     for name, wanted in json.loads((FOLDER / "expected.json").read_text("utf-8")).items()
@@ -27,7 +28,7 @@ def test_a_sample_holds_what_is_known_of_it(name: str) -> None:
 
 def test_the_sample_set_is_read_in_full() -> None:
     """A file that is added to the sample set is not passed over because of its name."""
-    assert len(EXPECTED) == 33
+    assert len(EXPECTED) == 42
     assert all(Path(FOLDER / name).exists() for name in EXPECTED)
 
 
