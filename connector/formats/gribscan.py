@@ -1,7 +1,7 @@
-"""Where the messages of a GRIB file lie, by the lengths they announce. Finds files that are cut off.
+"""Where the messages of a GRIB or BUFR file lie, by the lengths they announce. Finds files that are cut off.
 
 ecCodes skips what it cannot complete, so a download that broke off looks like a shorter forecast. Section 0 of every
-message gives its length and its last four bytes are `7777` (WMO FM 92); both are checked here, without decoding.
+message gives its length and its last four bytes are `7777` (WMO FM 92 and 94); both are checked here, without decoding.
 """
 
 from pathlib import Path
@@ -9,8 +9,11 @@ from typing import IO, Final, NamedTuple
 
 from connector.errors import InvalidInput
 
-MAGIC: Final = b"GRIB"
+GRIB: Final = b"GRIB"
+BUFR: Final = b"BUFR"
 END: Final = b"7777"
+BUFR_EDITIONS: Final = frozenset({2, 3, 4})  # before, a message did not say how long it is
+SHORTEST: Final = 12  # bytes of section 0 and of the end
 WINDOW: Final = 1 << 16
 LARGE: Final = 0x800000  # GRIB1 beyond 8 MB: the length is coded in units of 120 bytes, by a convention of ECMWF
 
@@ -22,8 +25,10 @@ class Message(NamedTuple):
     length: int
 
 
-def scan(path: Path) -> list[Message]:
+def scan(path: Path, magic: bytes = GRIB) -> list[Message]:
     """Return the messages of a file up to its end, or up to a large GRIB1 message, which only ecCodes can measure.
+
+    `magic` says of which kind, `GRIB` or `BUFR`.
 
     Raises:
         InvalidInput: a message is cut off or damaged, or there is none.
@@ -31,37 +36,43 @@ def scan(path: Path) -> list[Message]:
     found: list[Message] = []
     size = path.stat().st_size
     with path.open("rb") as file:
-        position = _next(file, 0)
+        position = _next(file, 0, magic)
         while position is not None:
-            length = _length(file, position)
+            length = _length(file, position, magic)
             if length is None:
                 return [*found, Message(position, size - position)]
             _check(file, Message(position, length), size, len(found) + 1)
             found.append(Message(position, length))
-            position = _next(file, position + length)
+            position = _next(file, position + length, magic)
     if not found:
-        raise InvalidInput("The file holds no GRIB message.")
+        raise InvalidInput(f"The file holds no {magic.decode()} message.")
     return found
 
 
-def _next(file: IO[bytes], position: int) -> int | None:
+def _next(file: IO[bytes], position: int, magic: bytes) -> int | None:
     """Return where the next message begins at or after `position`, None at the end."""
     while True:
         file.seek(position)
         window = file.read(WINDOW)
-        at = window.find(MAGIC)
+        at = window.find(magic)
         if at >= 0:
             return position + at
         if len(window) < WINDOW:
             return None
-        position += WINDOW - len(MAGIC) + 1
+        position += WINDOW - len(magic) + 1
 
 
-def _length(file: IO[bytes], position: int) -> int | None:
+def _length(file: IO[bytes], position: int, magic: bytes) -> int | None:
     """Return the announced length of the message at `position`; None for a large GRIB1 message."""
     file.seek(position)
     section = file.read(16)
-    edition = section[7] if len(section) > 7 else 0  # noqa: PLR2004 - octet 8
+    if len(section) < 8:  # noqa: PLR2004 - the edition is octet 8
+        raise InvalidInput("The file is cut off in the head of its last message.")
+    edition = section[7]
+    if magic == BUFR:
+        if edition not in BUFR_EDITIONS:
+            raise InvalidInput(f"This is BUFR edition {edition}; editions 2 to 4 can be read.")
+        return int.from_bytes(section[4:7], "big")
     if edition == 1:
         length = int.from_bytes(section[4:7], "big")
         return None if length & LARGE else length
@@ -75,5 +86,5 @@ def _check(file: IO[bytes], message: Message, size: int, number: int) -> None:
     if end > size:
         raise InvalidInput(f"The file is cut off in message {number}: {end} bytes are announced, it has {size}.")
     file.seek(max(message.offset, end - len(END)))
-    if message.length < len(MAGIC) + 8 or file.read(len(END)) != END:
+    if message.length < SHORTEST or file.read(len(END)) != END:
         raise InvalidInput(f"Message {number} is damaged: it does not end as its length says.")

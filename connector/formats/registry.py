@@ -25,7 +25,7 @@ from connector.formats.description import Facts, Limits
 GROUP: Final = "connector.formats"
 FILE_TYPES: Final = "http://publications.europa.eu/resource/authority/file-type/"
 HEAD_BYTES: Final = 1 << 16  # JSON tells by its keys, and they may stand behind a geometry
-GRIB_SEARCH: Final = 200  # a GTS bulletin header may stand before the message
+BULLETIN_SEARCH: Final = 200  # a GTS bulletin header may stand before the message
 TIFF_MAGIC: Final = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 NETCDF_MAGIC: Final = (b"CDF\x01", b"CDF\x02", b"CDF\x05", b"\x89HDF\r\n\x1a\n")
 CORE: Final = "server"
@@ -125,8 +125,17 @@ def _zarr_zip(head: bytes) -> bool:
     return ".zarr/" in name or name.rpartition("/")[2] in ZARR_MARKERS
 
 
-def _grib(head: bytes) -> bool:
-    return b"GRIB" in head[: GRIB_SEARCH + 4]
+def _message(magic: bytes, editions: frozenset[int]) -> Callable[[bytes], bool]:
+    """Return whether a message of the WMO begins a file, or follows a bulletin's header there.
+
+    The eighth byte is the edition, a number that no text has at that place: a text may speak of GRIB, too.
+    """
+
+    def begins(head: bytes) -> bool:
+        at = head[: BULLETIN_SEARCH + len(magic)].find(magic)
+        return at >= 0 and len(head) > at + 7 and head[at + 7] in editions
+
+    return begins
 
 
 def _sdmx_xml(head: bytes) -> bool:
@@ -164,7 +173,18 @@ BUILT_IN: Final[tuple[BuiltIn, ...]] = (
         reader="connector.formats.grib",
         packages=("eccodes", "gribapi", "numpy"),
         extra="meteo",
-        begins=_grib,
+        begins=_message(b"GRIB", frozenset({1, 2})),
+    ),
+    BuiltIn(
+        name="bufr",
+        title="BUFR",
+        media_type="application/x-bufr",
+        file_type=None,
+        suffixes=(".bufr", ".bufr4", ".bfr"),
+        reader="connector.formats.bufr",
+        packages=("eccodes", "gribapi", "numpy"),
+        extra="meteo",
+        begins=_message(b"BUFR", frozenset({2, 3, 4})),
     ),
     BuiltIn(
         name="zarr",

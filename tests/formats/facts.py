@@ -9,7 +9,7 @@ from connector.formats import BBox, Description
 
 TOLERANCE: Final = 1e-3
 READ: Final = (
-    *("netcdf", "zarr", "grib", "geotiff", "sdmx-ml", "sdmx-csv", "stac", "safe"),
+    *("netcdf", "zarr", "grib", "bufr", "geotiff", "sdmx-ml", "sdmx-csv", "stac", "safe"),
     *("csv", "parquet", "geopackage", "geojson", "zip"),
 )
 HANDLED: Final = {
@@ -142,6 +142,9 @@ def bufr_pairs(found: Description, wanted: Mapping[str, Any]) -> Iterator[tuple[
     assert found.messages is not None
     yield "messages", found.messages.count, wanted["messages"]
     yield "subsets", (found.messages.subsets, found.rows), (wanted["subsets"], wanted["subsets"])
+    if wanted["time"]["from"] == "typicalDate/Time":
+        times = [wanted["time"][name] for name in ("first", "last")]
+        yield "typical times", list(found.messages.reference or ()), times
     yield "category", list(found.messages.categories), wanted["category"]
 
 

@@ -25,6 +25,8 @@ SDMX: Final = (
         (b"\x89HDF\r\n\x1a\n", "x.tif", "netcdf"),
         (b"GRIB\0\0\0\2", "x", "grib"),
         (b"\x01\r\r\n123\r\r\nHTXX01 ECMF 010000\r\r\nGRIB\0\0\0\1", "x", "grib"),
+        (b"BUFR\0\0\0\4", "x", "bufr"),
+        (b"0000564200\x01\r\r\n336\r\r\nISMD10 EDZW 161200\r\r\nBUFR\0\0\0\3", "x", "bufr"),
         (b"II*\0", "x", "geotiff"),
         (b"MM\0+", "x", "geotiff"),
         (SDMX, "x.txt", "sdmx-ml"),
@@ -60,6 +62,7 @@ def test_content_decides_before_the_name(head: bytes, filename: str, name: str) 
         (b"Dear all, this is the file.\nBest wishes", "x.txt"),
         (b"SQLite format 3\0" + bytes(60), "x.db"),
         (b"x" * 300 + b"GRIB", "x"),
+        (b"GRIB and BUFR are formats of the WMO.", "x"),
         (b"CDF\x07", "x"),
         (b"", ""),
     ],
@@ -84,7 +87,7 @@ def test_media_types_are_registered_or_of_the_community() -> None:
     table = library.read("vocab", "media-type.ttl").decode()
     bare = {each.media_type.partition(";")[0] for each in BUILT_IN}
     unregistered = {kind for kind in bare if not re.search(rf"media-types/{re.escape(kind)}>|:{kind}\b", table)}
-    assert unregistered <= {"application/x-netcdf", "application/x-grib", "application/vnd+zarr"}
+    assert unregistered <= {"application/x-netcdf", "application/x-grib", "application/x-bufr", "application/vnd+zarr"}
 
 
 def test_a_missing_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from tests.formats import facts
 
 FOLDER: Final = references() / "data"
 VECTORS: Final = (".csv", ".parquet", ".gpkg", ".geojson", "_shp.zip")
-SUFFIXES: Final = (".nc", ".zarr", ".grib", ".grib2", ".tif", ".xml", ".json", *VECTORS)
+SUFFIXES: Final = (".nc", ".zarr", ".bufr", ".grib", ".grib2", ".tif", ".xml", ".json", *VECTORS)
 EXPECTED: Final[dict[str, dict[str, Any]]] = {
     name: wanted
     for name, wanted in json.loads((FOLDER / "expected.json").read_text("utf-8")).items()
@@ -28,7 +28,7 @@ def test_a_sample_holds_what_is_known_of_it(name: str) -> None:
 
 def test_the_sample_set_is_read_in_full() -> None:
     """A file that is added to the sample set is not passed over because of its name."""
-    assert len(EXPECTED) == 42
+    assert len(EXPECTED) == 43
     assert all(Path(FOLDER / name).exists() for name in EXPECTED)
 
 
