@@ -83,7 +83,6 @@ def time_pairs(found: Description, wanted: Mapping[str, Any]) -> Iterator[tuple[
         ("n", period.count),
         ("calendar", period.calendar),
         ("variable", period.variable),
-        ("from", period.variable),
         ("resolution", found.temporal_resolution),
         ("bounds", [period.begin, period.end]),
         ("reference", list((found.messages and found.messages.reference) or ())),
