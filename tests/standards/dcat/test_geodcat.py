@@ -18,10 +18,19 @@ def structure() -> Comparison:
     return Comparison("geodcat-ap", "structure", theirs)
 
 
+@pytest.fixture(scope="module")
+def ranges() -> Comparison:
+    """Return the range level beside what is published."""
+    return Comparison(
+        "geodcat-ap", "range", joined(published("dcat-ap-3.0.1/range.ttl"), published(GENERATED, only=["class"]))
+    )
+
+
 @pytest.mark.parametrize("name", [path.name for path in examples()])
-def test_published_examples_get_the_published_results(name: str, structure: Comparison) -> None:
-    """Each example of the standards is judged as its publishers judge it."""
+def test_published_examples_get_the_published_results(name: str, structure: Comparison, ranges: Comparison) -> None:
+    """Each example of the standards is judged as its publishers judge it, on either level."""
     structure.assert_same(read_example(name))
+    ranges.assert_same(read_example(name))
 
 
 def test_every_kind_of_value_of_every_property_is_judged_the_same(structure: Comparison) -> None:
@@ -31,7 +40,14 @@ def test_every_kind_of_value_of_every_property_is_judged_the_same(structure: Com
     structure.assert_each_is_met()
 
 
-def test_mutated_examples_are_judged_the_same(structure: Comparison) -> None:
+def test_every_class_of_value_of_every_property_is_judged_the_same(ranges: Comparison) -> None:
+    """The whole matrix class x property x class of value agrees, and each deviation of the range is real."""
+    ranges.assert_same(tuple(ranges.matrix()))
+    ranges.assert_each_is_met()
+
+
+def test_mutated_examples_are_judged_the_same(structure: Comparison, ranges: Comparison) -> None:
     """Whatever goes missing, doubles or changes its kind in a record, both sides see the same."""
     for record in mutants(seed=20260212):
         structure.assert_same(record)
+        ranges.assert_same(record)
