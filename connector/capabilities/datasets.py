@@ -15,6 +15,7 @@ from connector.capabilities.drafting import SHA256, draft
 from connector.capabilities.evidence import Begin, Clock
 from connector.capabilities.identity import Principal
 from connector.errors import InvalidInput, NotFound
+from connector.formats.summary import warnings
 from connector.standards import rdf
 from connector.standards.dcat import graph, model, plain, shacl
 from connector.standards.dsp.catalog import dataset_entry
@@ -90,7 +91,7 @@ class Datasets:
         described = msgspec.structs.replace(self.describe(self.objects.path(digest), filename), sha256=digest)
         agent = model.Agent(id=self.participant, name={"en": self.publisher})
         record = draft(described, Path(filename).name, home=self.home, publisher=agent)
-        return Draft(record=record, kind=described.format, notes=described.notes)
+        return Draft(record=record, kind=described.format, notes=tuple(warnings(described)))
 
     def validate(self, data: bytes, media_type: str, profile: str = DEFAULT_PROFILE) -> shacl.Report:
         """Check a record and return every finding; nothing is kept.

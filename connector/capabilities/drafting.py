@@ -9,12 +9,19 @@ from typing import Any, Final
 import msgspec
 
 from connector.formats import Description, Variable
+from connector.formats.summary import crs, findings, title
 from connector.standards.dcat import model
+from connector.standards.dcat.licences import licence
 from connector.standards.rdf import full
 
 SHA256: Final = full("spdx:checksumAlgorithm_sha256")
 MEDIA_TYPES: Final = "https://www.iana.org/assignments/media-types/"
-ENGLISH: Final = "http://publications.europa.eu/resource/authority/language/ENG"
+MEDIA_TYPE: Final = re.compile(r"[a-z]+/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}")
+SYSTEMS: Final = "http://www.opengis.net/def/crs/"
+CRS84: Final = f"{SYSTEMS}OGC/1.3/CRS84"
+ANGLE: Final = full("geodcatap:spatialResolutionAsAngularDistance")
+DEGREE: Final = "http://qudt.org/vocab/unit/DEG"
+SHORT_STATEMENT: Final = 80  # a longer statement of a licence says more than its name
 
 
 def draft(described: Description, filename: str, *, home: str, publisher: model.Agent | None = None) -> model.Dataset:
@@ -26,11 +33,14 @@ def draft(described: Description, filename: str, *, home: str, publisher: model.
         home: address under which the connector shows its datasets, without a slash at the end.
         publisher: who will publish it.
     """
-    title = described.title or filename
-    iri = f"{home}/{slug(title)}-{_mark(described)}"
+    named = title(described)[0]
+    iri = f"{home}/{slug(named or filename)}-{_mark(described)}"
+    series = described.kind == "series"
     return model.Dataset(
         id=iri,
-        title={"en": title},
+        kind="series" if series else "dataset",
+        # A record has to have a title: what is known of the file stands in for it, and a note asks for a better one.
+        title={"en": named or f"{described.format} {filename}"},
         description={"en": described.description or _sentence(described)},
         keyword={"en": tuple(sorted({*described.keywords, *_words(described)}))},
         identifier=(described.identifier,) if described.identifier else (),
@@ -39,14 +49,17 @@ def draft(described: Description, filename: str, *, home: str, publisher: model.
         spatial=_place(described),
         temporal=_period(described),
         crs=_system(described),
+        conforms_to=(model.Standard(title={"en": described.conforms_to}),) if described.conforms_to else (),
+        modified=_time(described.modified) if described.modified else None,
         spatial_resolution_in_meters=_metres(described),
         temporal_resolution=_duration(described),
         variables=tuple(_variable(each) for each in described.variables),
         dimensions=tuple(model.Component(name=each.name) for each in described.dimensions if each.role == "dimension"),
         attributes=tuple(model.Component(name=each.name) for each in described.dimensions if each.role == "attribute"),
         num_series=described.statistics.series if described.statistics else None,
-        quality_note=tuple(model.QualityNote(text=note) for note in described.notes),
-        distribution=(_distribution(described, filename, iri),),
+        quality_note=tuple(model.QualityNote(text=note) for note in dict.fromkeys(findings(described))),
+        quality_measurement=_angle(described),
+        distribution=() if series else _distributions(described, filename, iri),
     )
 
 
@@ -61,16 +74,62 @@ def _mark(described: Description) -> str:
     return (described.sha256 or hashlib.sha256(msgspec.json.encode(described)).hexdigest())[:8]
 
 
-def _distribution(described: Description, filename: str, iri: str) -> model.Distribution:
-    return model.Distribution(
+def _distributions(described: Description, filename: str, iri: str) -> tuple[model.Distribution, ...]:
+    """Return the file itself, and the files of data that it names elsewhere."""
+    licence, rights = _licence(described)
+    own = model.Distribution(
         id=f"{iri}#file",
         title={"en": filename},
         access_url=(iri,),
         format=described.file_type,
-        media_type=MEDIA_TYPES + described.media_type.partition(";")[0],
+        media_type=_media_type(described.media_type),
+        compress_format=_media_type("application/gzip") if described.compressed else None,
         byte_size=described.byte_size,
         checksum=model.Checksum(algorithm=SHA256, value=described.sha256) if described.sha256 else None,
+        licence=licence,
+        rights=rights,
     )
+    data = (each for each in described.assets if ("data" in each.roles or not each.roles) and _is_address(each.href))
+    return (
+        own,
+        *(
+            model.Distribution(
+                id=f"{iri}#{slug(each.key)}",
+                title={"en": each.title or each.key},
+                access_url=(each.href,),
+                media_type=_media_type(each.media_type or ""),
+                byte_size=each.byte_size,
+                checksum=model.Checksum(algorithm=SHA256, value=each.sha256) if each.sha256 else None,
+                licence=licence,
+                rights=rights,
+            )
+            for each in {slug(each.key): each for each in data if slug(each.key) != "file"}.values()
+        ),
+    )
+
+
+def _licence(described: Description) -> tuple[str | None, tuple[model.Statement, ...]]:
+    """Return the licence that the file names, and its own words as a statement of rights where they say more."""
+    said = described.licence
+    if not said:
+        return None, ()
+    iri = licence(said)
+    short = iri is not None and len(said) <= SHORT_STATEMENT
+    return iri, () if short else (model.Statement(description={"en": said}),)
+
+
+def _media_type(text: str) -> str | None:
+    """Return the IRI of a media type, without its parameters."""
+    found = text.partition(";")[0].strip().lower()
+    return MEDIA_TYPES + found if MEDIA_TYPE.fullmatch(found) else None
+
+
+def _angle(described: Description) -> tuple[model.QualityMeasurement, ...]:
+    """Return the resolution in degrees as the measurement that GeoDCAT-AP has for it."""
+    degrees = described.spatial_resolution_degrees
+    if not degrees or degrees <= 0 or described.spatial_resolution_metres:
+        return ()
+    return (model.QualityMeasurement(metric=ANGLE, value=degrees, unit=DEGREE),)
 
 
 def _sentence(described: Description) -> str:
@@ -122,8 +181,10 @@ def _time(text: str) -> str | None:
 
 def _system(described: Description) -> tuple[str, ...]:
     """Return the IRI of the reference system; one that the file only names is left to its provider."""
-    iri = described.crs
-    return (iri,) if iri and iri.startswith(("http://", "https://")) and _fits(iri, model.Iri) else ()
+    known = crs(described) or ""
+    iri = f"{SYSTEMS}EPSG/0/{known.removeprefix('EPSG:')}" if known.startswith("EPSG:") else described.crs
+    iri = CRS84 if known == "OGC:CRS84" else iri
+    return (iri,) if iri and _is_address(iri) else ()
 
 
 def _metres(described: Description) -> tuple[float, ...]:
@@ -134,6 +195,11 @@ def _metres(described: Description) -> tuple[float, ...]:
 def _duration(described: Description) -> str | None:
     text = described.temporal_resolution
     return text if text and _fits(text, model.Duration) else None
+
+
+def _is_address(text: str) -> bool:
+    """Tell whether a text of the file is an address of the web."""
+    return text.startswith(("http://", "https://")) and _fits(text, model.Iri)
 
 
 def _fits(text: str, kind: Any) -> bool:

@@ -264,12 +264,14 @@ class Description(Facts, frozen=True, kw_only=True):
 
     `reader` is the name of the `Format` that read it, `sha256` lower-case hexadecimal where it is known (a file is not
     read for it: a large one would take minutes), `file_type` the IRI of the EU file type authority table (None where
-    that table has no entry, as for GRIB). `byte_size` of a folder is that of all its files.
+    that table has no entry, as for GRIB). `byte_size` of a folder is that of all its files; `compressed` says that
+    the file is one of gzip.
     """
 
     reader: Short
     media_type: Short
     byte_size: Count
+    compressed: bool = False
     sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")] | None = None
 
 

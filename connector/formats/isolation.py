@@ -76,7 +76,8 @@ def _describe(staged: Staged, name: str, limits: Limits, progress: Progress | No
     chosen = detect(inner.head, name[: -len(".gz")] if name.lower().endswith(".gz") else name)
     facts = _ask(Found, chosen, inner, limits, name, progress).facts
     note = f"The file is compressed with gzip; {size} bytes come out of it."
-    return _described(msgspec.structs.replace(facts, notes=(*facts.notes, note)), chosen, staged.size)
+    found = _described(msgspec.structs.replace(facts, notes=(*facts.notes, note)), chosen, staged.size)
+    return msgspec.structs.replace(found, compressed=True)
 
 
 def _described(facts: Facts, chosen: Format, size: int) -> Description:

@@ -13,6 +13,7 @@ from connector.formats.description import BBox, Description, Nature, Period, Sou
 
 EPSG: Final = re.compile(r"https?://www\.opengis\.net/def/crs/EPSG/[\d.]+/(\d+)")
 CRS84: Final = re.compile(r"https?://www\.opengis\.net/def/crs/OGC/[\d.]+/CRS84")
+DAY: Final = re.compile(r"-?\d{4,}-\d\d-\d\d")
 USUAL: Final = frozenset({"standard", "gregorian", "proleptic_gregorian"})
 """Calendars that are those of ISO 8601 for all times that data are about."""
 
@@ -96,18 +97,19 @@ def title(described: Description) -> tuple[str | None, Source | None]:
 
 
 def warnings(described: Description) -> Iterator[str]:
-    """Yield the sentences that the provider of a file should read: the reader's own, and what the file does not say."""
-    said = dict.fromkeys(described.notes)
+    """Yield the sentences that the provider of a file should read: what there is to know, and what it does not say."""
+    yield from dict.fromkeys([*findings(described), *_missing(described)])
+
+
+def findings(described: Description) -> Iterator[str]:
+    """Yield what there is to know of a file, for its users too: the reader's notes, and how sure the box is."""
+    yield from described.notes
     if described.kind in WITHOUT_DATA:
-        said[WITHOUT_DATA[described.kind]] = None
-    elif described.bbox:
-        if described.bbox.basis in APPROXIMATE:
-            said[APPROXIMATE[described.bbox.basis]] = None
-        elif described.bbox.approximate:
-            said["The bounding box is approximate."] = None
-    for missing in _missing(described):
-        said[missing] = None
-    yield from said
+        yield WITHOUT_DATA[described.kind]
+    elif described.bbox and described.bbox.basis in APPROXIMATE:
+        yield APPROXIMATE[described.bbox.basis]
+    elif described.bbox and described.bbox.approximate:
+        yield "The bounding box is approximate."
 
 
 def _missing(described: Description) -> Iterator[str]:
@@ -135,7 +137,12 @@ def crs(described: Description) -> str | None:
 
 
 def covered(period: Period) -> tuple[str, str]:
-    """Return the first and the last instant that the data cover, in the file's own calendar."""
+    """Return the first and the last instant that the data cover, in the file's own calendar.
+
+    Statistics name months, quarters or years: these stand as the file has them.
+    """
+    if not DAY.match(period.first):
+        return period.first, period.last
     if period.covers:
         return period.covers
     return (period.begin, period.end) if period.basis == "bounds" else (period.first, period.last)

@@ -77,7 +77,7 @@ class Archive:
     def __init__(self, path: Path, limits: Limits) -> None:
         try:
             self.zip = zipfile.ZipFile(path)
-        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        except (zipfile.BadZipFile, OSError, ValueError, RuntimeError) as error:
             raise InvalidInput(
                 "The zip archive cannot be opened; it may be damaged or cut off.",
                 fix="Fetch or pack the archive again, and compare its size with the original's.",
@@ -104,7 +104,7 @@ class Archive:
             with self.zip.open(member) as file:
                 file.seek(max(0, member.file_size + start) if start < 0 else start)
                 return _not_too_long(file.read(min(most, DOCUMENT + 1)), path)
-        except (zipfile.BadZipFile, OSError, EOFError, RuntimeError, NotImplementedError, ValueError) as error:
+        except (zipfile.BadZipFile, OSError, EOFError, RuntimeError, ValueError) as error:
             raise InvalidInput("A member of the archive is damaged.", where=short(path)) from error
 
     def folders(self, path: str) -> list[str]:
