@@ -33,6 +33,7 @@ PLUG_INS: Final = "plug-ins"
 ZARR_MARKERS: Final = (".zgroup", ".zarray", ".zmetadata", ".zattrs", "zarr.json")
 GEOPACKAGE: Final = (b"GPKG", b"GP10", b"GP11")  # application id, GeoPackage 1.2 and before
 SHAPE_HEADER: Final = 100
+SAFE_MANIFESTS: Final = ("manifest.safe", "xfdumanifest.xml")
 SDMX_NAMESPACE: Final = b"sdmx.org/resources/sdmxml/schemas"
 
 
@@ -152,6 +153,11 @@ def _sdmx_csv(head: bytes) -> bool:
     return b"OBS_VALUE" in line or b"TIME_PERIOD" in line or b"STRUCTURE_ID" in line
 
 
+def _safe(head: bytes) -> bool:
+    name = (peek.zip_name(head) or "").lower()
+    return ".safe/" in name or ".sen3/" in name or name.endswith(SAFE_MANIFESTS)
+
+
 BUILT_IN: Final[tuple[BuiltIn, ...]] = (
     BuiltIn(
         name="netcdf",
@@ -252,6 +258,18 @@ BUILT_IN: Final[tuple[BuiltIn, ...]] = (
         packages=(),
         extra="server",
         begins=lambda head: peek.json_kind(head) == "stac",
+    ),
+    BuiltIn(
+        name="safe",
+        title="SAFE",
+        media_type="application/zip",
+        file_type="ZIP",
+        suffixes=(".safe", ".sen3"),
+        reader="connector.formats.safe",
+        packages=("lxml",),
+        extra=CORE,
+        begins=_safe,
+        markers=SAFE_MANIFESTS,
     ),
     BuiltIn(
         name="geojson",
