@@ -113,3 +113,11 @@ def looks_tabular(head: bytes) -> bool:
         lines[0].count(mark) == lines[1].count(mark) > 0 and all(name.strip() for name in lines[0].split(mark))
         for mark in (b";", b"\t", b"|", b",")
     )
+
+
+def zip_names(head: bytes) -> list[str]:
+    """Return the names of those members of a zip archive that `head` shows, in their order."""
+    if not head.startswith(ZIP):
+        return []
+    starts = [found.start() for found in re.finditer(re.escape(ZIP), head)]
+    return [name for name in map(zip_name, (head[start:] for start in starts)) if name]

@@ -122,8 +122,7 @@ class BuiltIn:
 
 
 def _zarr_zip(head: bytes) -> bool:
-    name = peek.zip_name(head) or ""
-    return ".zarr/" in name or name.rpartition("/")[2] in ZARR_MARKERS
+    return any(name.rpartition("/")[2] in ZARR_MARKERS for name in peek.zip_names(head))
 
 
 def _message(magic: bytes, editions: frozenset[int]) -> Callable[[bytes], bool]:

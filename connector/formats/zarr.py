@@ -47,6 +47,8 @@ CODECS: Final = frozenset(
 )
 V2, V3 = zarr_store.V2, zarr_store.V3
 DIMENSIONS: Final = "_ARRAY_DIMENSIONS"
+CUT_OFF: Final = "A chunk of the Zarr store is damaged or cut off."
+BLOSC_HEADER: Final = 16
 LOOKED_AT: Final = 16  # chunks of an array that are decoded to see that they are whole
 LOOKED_AT_VALUES: Final = 8_000_000  # and values of all of them together
 CHUNK_BYTES: Final = 256 << 20
@@ -77,11 +79,12 @@ def read(path: Path, limits: Limits) -> Facts:
 class _Lazy(MemoryStore):
     """A store in memory of one array: its metadata, and its chunks fetched when the library asks for them."""
 
-    def __init__(self, files: Files, path: str, metadata: Mapping[str, bytes]) -> None:
+    def __init__(self, files: Files, path: str, metadata: Mapping[str, bytes], *, blosc: bool) -> None:
         make = default_buffer_prototype().buffer.from_bytes
         super().__init__({name: make(raw) for name, raw in metadata.items()}, read_only=True)
         self.files = files
         self.path = path
+        self.blosc = blosc
         self.missing = False
 
     async def get(
@@ -104,7 +107,17 @@ class _Lazy(MemoryStore):
         if found is None:
             self.missing = True
             return None
+        if length is not None and len(found) < length:
+            raise InvalidInput(CUT_OFF, where=short(self.path))
+        if self.blosc and not isinstance(byte_range, SuffixByteRequest):  # the index of a shard is read from its end
+            _see_blosc(found, self.path)
         return prototype.buffer.from_bytes(found)
+
+
+def _see_blosc(chunk: bytes, path: str) -> None:
+    """Refuse a chunk that is shorter than its header says: the Blosc library reads on beyond its end."""
+    if len(chunk) < BLOSC_HEADER or int.from_bytes(chunk[12:16], "little") != len(chunk):
+        raise InvalidInput(CUT_OFF, where=short(path))
 
 
 class _Reader:
@@ -193,7 +206,8 @@ class _Reader:
             raise InvalidInput("The values of a coordinate are packed in a way that is not read.", where=where)
         name = ".zarray" if self.version == V2 else "zarr.json"
         plain = {**self.meta, "attributes": {}} if self.version == V3 else self.meta
-        store = _Lazy(self.files, self.node.path, {name: json.dumps(plain).encode()})
+        blosc = _packed_last_by_blosc(self.meta, self.version)
+        store = _Lazy(self.files, self.node.path, {name: json.dumps(plain).encode()}, blosc=blosc)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -203,7 +217,7 @@ class _Reader:
             raise
         except Exception as error:
             # Codecs raise whatever they like over bytes that are none of theirs.
-            raise InvalidInput("A chunk of the Zarr store is damaged or cut off.", where=where) from error
+            raise InvalidInput(CUT_OFF, where=where) from error
 
     def values(self, selection: Selection) -> Floats:
         """Return numbers as CF means them; for coordinates."""
@@ -247,6 +261,18 @@ def _known_chain(codecs: Any) -> bool:
         ):
             return False
     return True
+
+
+def _packed_last_by_blosc(meta: Mapping[str, Any], version: int) -> bool:
+    """Whether what lies in a file, or in a shard of it, is what Blosc wrote."""
+    if version == V2:
+        return bool((meta.get("compressor") or {}).get("id") == "blosc")
+    last = (meta.get("codecs") or [{}])[-1]
+    inner = last.get("configuration") or {}
+    if last.get("name") == "sharding_indexed":
+        # Where the index comes first, it cannot be told from a chunk by the piece that is asked for.
+        return inner.get("index_location") != "start" and _packed_last_by_blosc(inner, version)
+    return last.get("name") in {"blosc", "numcodecs.blosc"}
 
 
 def _fill(written: Any) -> Any:
