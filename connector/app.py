@@ -70,6 +70,7 @@ from connector.capabilities.search import Search
 from connector.capabilities.transfers import Transfers
 from connector.network import Egress, Network
 from connector.settings import Settings
+from connector.standards.dcat.report import Report
 from connector.standards.s3 import Bucket as S3Bucket
 from connector.standards.vc import tokens
 from connector.storage.events import DeliveryFailed, Event, EvidenceRecorded
@@ -395,6 +396,7 @@ def web(connector: Connector, *, routes: Sequence[ControllerRouterHandler] = ())
         compression_config=CompressionConfig(backend="gzip", exclude=[data.PATH, dsp.PATH]),
         middleware=[DefineMiddleware(BoundedBodies, messages=dsp.PATH, streamed=drafting.UPLOADS)],
         request_max_body_size=None,
+        type_encoders={Report: Report.document},
         state=State(
             {
                 "identity": connector.identity,

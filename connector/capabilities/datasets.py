@@ -111,7 +111,7 @@ class Datasets:
         """
         subject, triples = parse_record(data, media_type)
         report = shacl.check(triples, profile)
-        if not report.conforms:
+        if not report.accepted:
             raise report.refusal()
         _check_carried(subject, triples)
         canonical = rdf.canonical(triples)

@@ -127,7 +127,7 @@ def test_a_withdrawn_dataset_is_gone_and_can_come_back(house: Still) -> None:
 @pytest.mark.parametrize(
     ("data", "media_type", "said"),
     [
-        (b'{"id": "https://us.example/none"}', JSON, "no title"),
+        (b'{"id": "https://us.example/none"}', JSON, "title: not given"),
         (b"<a> <b> .", "text/turtle", "line 1"),
         (b"{", JSON, "JSON"),
         (b'{"id": "https://us.example/x", "colour": "red"}', JSON, "colour"),

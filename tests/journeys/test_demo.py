@@ -33,7 +33,7 @@ SHOWN = (
     r"format GeoTIFF",
     r"format NetCDF-4",
     r"format SDMX-CSV 1\.0",
-    r"SHACL: The dataset has no title\. To fix it: ",
+    r"SHACL: Dataset, title: not given\. To fix it: ",
     r"corrected: SHACL has no finding",
     r"published: Net electricity generation in Iowa",
     r"research-only: ",

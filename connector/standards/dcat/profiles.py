@@ -7,6 +7,7 @@ Shapes come from these files only; nothing is imported, inferred or executed.
 
 import tomllib
 from functools import cache
+from pathlib import Path
 from typing import Final, Literal
 
 import msgspec
@@ -15,6 +16,7 @@ from msgspec import Struct
 from connector import library
 from connector.errors import InvalidInput
 
+MANIFEST: Final = "profile.toml"
 LEVELS: Final = ("structure", "recommendation", "vocabulary", "range")
 """The levels in their order: a verdict up to one of them counts those before it."""
 
@@ -81,60 +83,129 @@ class Whole(Struct, frozen=True):
     parts: tuple[Part, ...]
 
 
-def profiles() -> tuple[str, ...]:
-    """Return the names of the profiles that ship, in order."""
-    return tuple(
-        sorted(each.name for each in library.shelf("shapes").iterdir() if each.joinpath("profile.toml").is_file())
-    )
+class Shelf:
+    """The profiles there are: those that ship, and those in a folder of the user.
+
+    Args:
+        folder: holds one folder for each profile that was added; None for none.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder
+        self._profiles: dict[str, Profile] = {}
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names of the profiles, in order."""
+        return tuple(sorted({*_shipped(), *self.added()}))
+
+    def added(self) -> tuple[str, ...]:
+        """Return the names of the profiles that a user added, in order."""
+        if self.folder is None or not self.folder.is_dir():
+            return ()
+        return tuple(sorted(each.name for each in self.folder.iterdir() if (each / MANIFEST).is_file()))
+
+    def get(self, name: str) -> Profile:
+        """Return the profile `name`.
+
+        Raises:
+            InvalidInput: there is none of that name, or its manifest is not one.
+        """
+        found = self._profiles.get(name)
+        if found is None:
+            if name not in self.names():
+                raise InvalidInput(f"There is no profile {name!r}.", fix=f"Use one of: {', '.join(self.names())}.")
+            found = self._profiles[name] = read_manifest(self.read(name, MANIFEST), name)
+        return found
+
+    def read(self, name: str, file: str) -> bytes:
+        """Return the bytes of a file of a profile.
+
+        Raises:
+            InvalidInput: there is no such file.
+        """
+        try:
+            if name in _shipped() or self.folder is None:
+                return library.read("shapes", f"{name}/{file}")
+            return (self.folder / name / file).read_bytes()
+        except OSError as error:
+            raise InvalidInput(f"The profile {name!r} has no file {file!r}.", where=f"{name}/{file}") from error
+
+    def lineage(self, name: str) -> tuple[str, ...]:
+        """Return the profile and all that it includes, each once, the included ones first.
+
+        Raises:
+            InvalidInput: there is no such profile, or it includes itself.
+        """
+        return self._lineage(name, ())
+
+    def _lineage(self, name: str, above: tuple[str, ...]) -> tuple[str, ...]:
+        if name in above:
+            raise InvalidInput(f"The profile {name!r} includes itself.", where=" > ".join((*above, name)))
+        included = self.get(name).includes
+        below = (each for inner in included for each in self._lineage(inner, (*above, name)))
+        return tuple(dict.fromkeys((*below, name)))
+
+    def levels(self, name: str) -> tuple[Whole, ...]:
+        """Return the levels of a profile in their order, with the shapes of all that it includes.
+
+        Raises:
+            InvalidInput: there is no such profile, or it includes itself.
+        """
+        family = [self.get(each) for each in self.lineage(name)]
+        found = [
+            [(each.name, level) for each in family for level in each.levels if level.name == wanted]
+            for wanted in LEVELS
+        ]
+        return tuple(
+            Whole(
+                name=rows[0][1].name,
+                title=rows[-1][1].title,
+                gate=any(level.gate for _, level in rows),
+                parts=tuple(Part(owner, level.files) for owner, level in rows),
+            )
+            for rows in found
+            if rows
+        )
 
 
 @cache
+def _shipped() -> tuple[str, ...]:
+    shelf = library.shelf("shapes")
+    return tuple(sorted(each.name for each in shelf.iterdir() if each.joinpath(MANIFEST).is_file()))
+
+
+def read_manifest(data: bytes, name: str) -> Profile:
+    """Return what a manifest says.
+
+    Raises:
+        InvalidInput: it is no TOML, or a key is missing, unknown or of the wrong kind.
+    """
+    try:
+        found = msgspec.convert(tomllib.loads(data.decode()), Profile)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
+        raise InvalidInput(f"The manifest is not one: {error}", where=f"{name}/{MANIFEST}") from error
+    if found.name != name:
+        raise InvalidInput(
+            f"The manifest names the profile {found.name!r}, and its folder {name!r}.",
+            where=f"{name}/{MANIFEST}",
+            fix="Give both the same name.",
+        )
+    return found
+
+
+SHIPPED: Final = Shelf()
+"""The profiles that ship, and no others."""
+
+
+def profiles() -> tuple[str, ...]:
+    """Return the names of the profiles that ship, in order."""
+    return SHIPPED.names()
+
+
 def profile(name: str) -> Profile:
-    """Return the profile `name`.
+    """Return the profile `name` that ships.
 
     Raises:
         InvalidInput: no profile of that name ships.
     """
-    if name not in profiles():
-        raise InvalidInput(f"There is no profile {name!r}.", fix=f"Use one of: {', '.join(profiles())}.")
-    return msgspec.convert(tomllib.loads(library.read("shapes", f"{name}/profile.toml").decode()), Profile)
-
-
-@cache
-def lineage(name: str) -> tuple[str, ...]:
-    """Return the profile and all that it includes, each once, the included ones first.
-
-    Raises:
-        InvalidInput: there is no such profile, or it includes itself.
-    """
-    return _lineage(name, ())
-
-
-def _lineage(name: str, above: tuple[str, ...]) -> tuple[str, ...]:
-    if name in above:
-        raise InvalidInput(f"The profile {name!r} includes itself.", where=" > ".join((*above, name)))
-    below = (each for included in profile(name).includes for each in _lineage(included, (*above, name)))
-    return tuple(dict.fromkeys((*below, name)))
-
-
-@cache
-def levels(name: str) -> tuple[Whole, ...]:
-    """Return the levels of a profile in their order, with the shapes of all that it includes.
-
-    Raises:
-        InvalidInput: there is no such profile, or it includes itself.
-    """
-    family = [profile(each) for each in lineage(name)]
-    found = [
-        [(each.name, level) for each in family for level in each.levels if level.name == wanted] for wanted in LEVELS
-    ]
-    return tuple(
-        Whole(
-            name=rows[0][1].name,
-            title=rows[-1][1].title,
-            gate=any(level.gate for _, level in rows),
-            parts=tuple(Part(owner, level.files) for owner, level in rows),
-        )
-        for rows in found
-        if rows
-    )
+    return SHIPPED.get(name)
