@@ -114,7 +114,7 @@ def _order_by_rdflib(one: "rdflib.Literal", other: "rdflib.Literal") -> int | No
         by_value = type(one.value) in {dt.datetime, dt.time}  # rdflib would order what has no order
         after = not equal and bool(one.value > other.value if by_value else one > other)
         found = 0 if equal or (by_value and one.value == other.value) else 1 if after else -1
-    except (TypeError, NotImplementedError):
+    except TypeError:
         return None
     return found
 
@@ -134,7 +134,7 @@ def before(one: Literal, other: Literal, *, equal: bool) -> bool:
         if texts:
             return texts[0] <= texts[1] if equal else texts[0] < texts[1]
         return bool(left <= right if equal else left < right)
-    except (TypeError, NotImplementedError):
+    except TypeError:
         return False
 
 

@@ -56,7 +56,7 @@ _RECORD: Final = """\
     dcat:accessURL <https://data.example/{n}/csv> ;
     dcat:downloadURL <https://data.example/{n}/file.csv> ;
     dct:format <http://publications.europa.eu/resource/authority/file-type/CSV> ;
-    dcat:mediaType <http://www.iana.org/assignments/media-types/text/csv> ;
+    dcat:mediaType <https://www.iana.org/assignments/media-types/text/csv> ;
     dct:license <http://publications.europa.eu/resource/authority/licence/CC_BY_4_0> ;
     dcat:byteSize "52000"^^xsd:nonNegativeInteger ;
     spdx:checksum <https://data.example/{n}#sum> .

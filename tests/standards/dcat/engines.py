@@ -87,7 +87,7 @@ def with_plain_paths(found: Results) -> Results:
     """Return results with every path that is no single property called the same, as `plain` does."""
     return Counter(
         {
-            (focus, "another path" if path.startswith(("^", "<", "(")) else path, *rest): number
-            for (focus, path, *rest), number in found.items()
+            (focus, "another path" if path.startswith(("^", "<", "(")) else path, component, value, severity): number
+            for (focus, path, component, value, severity), number in found.items()
         }
     )

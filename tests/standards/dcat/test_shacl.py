@@ -39,11 +39,16 @@ def report() -> shacl.Report:
     return shacl.check(rdf.skolemise(turtle(BAD), "urn:d"))
 
 
+def structure(report: shacl.Report) -> list[shacl.Finding]:
+    """Return the findings of the level that every record is held to."""
+    return [each for each in report.results if each.level == "structure"]
+
+
 def finding(report: shacl.Report, path: str, component: str) -> shacl.Finding:
     """Return the one finding about a property."""
     found = [
         each
-        for each in report.results
+        for each in structure(report)
         if each.path == rdf.full(path) and each.component.startswith(f"{rdf.full('sh:')}{component}")
     ]
     assert len(found) == 1
@@ -126,14 +131,14 @@ def test_the_refusal_lists_every_violation(report: shacl.Report) -> None:
     """Nobody mends one fault per attempt."""
     refusal = report.refusal()
     assert isinstance(refusal, InvalidInput)
-    assert len(refusal.reasons) == len(report.results)
+    assert len(refusal.reasons) == len(structure(report))
 
 
 def test_the_order_of_findings_is_stable(report: shacl.Report) -> None:
     """The same record gives the same report, whatever order its triples came in."""
     record = rdf.skolemise(turtle(BAD), "urn:d")
     assert shacl.check(tuple(reversed(record))).results == report.results
-    places = [(each.severity != "violation", each.focus, each.path or "", each.component) for each in report.results]
+    places = [(each.severity != "violation", each.focus, each.path or "", each.component) for each in structure(report)]
     assert places == sorted(places)
 
 
@@ -150,7 +155,7 @@ def test_warnings_do_not_refuse() -> None:
     report = shacl.check(turtle('<urn:s> a dcat:DatasetSeries ; dct:title "s" ; dct:description "d" .'))
     assert report.accepted
     assert not report.conforms
-    assert [each.severity for each in report.results] == ["warning"]
+    assert [each.severity for each in structure(report)] == ["warning"]
     assert report.results[0].path == "^" + rdf.full("dcat:inSeries")
     assert "(warning)" in report.text()
 
@@ -160,13 +165,14 @@ def test_a_publisher_given_by_iri_alone_is_fine() -> None:
     record = turtle('<urn:d> a dcat:Dataset ; dct:title "t" ; dct:description "d" ; dct:publisher <urn:agent> .')
     report = shacl.check(record)
     assert report.conforms
-    assert report.text() == "The record meets DCAT-AP 3.0.1."
+    assert structure(report) == []
+    assert report.text().startswith("The record meets DCAT-AP 3.0.1: ")
 
 
 def test_a_long_report_is_cut_with_a_count() -> None:
     """A catalogue full of faults does not become a book."""
-    text = shacl.check(turtle(" ".join(f"<urn:d{n}> a dcat:Dataset ." for n in range(40)))).text()
-    assert "… and 30 more." in text
+    report = shacl.check(turtle(" ".join(f"<urn:d{n}> a dcat:Dataset ." for n in range(40))))
+    assert f"… and {report.total - 50} more." in report.text()
 
 
 @settings(max_examples=12, phases=[Phase.generate])  # a check takes long enough without shrinking
@@ -174,7 +180,7 @@ def test_a_long_report_is_cut_with_a_count() -> None:
 def test_what_we_write_breaks_no_rule_of_form(dataset: m.Dataset) -> None:
     """A record from the model lacks at most what the provider left out or gave twice: kinds and types are right."""
     report = shacl.check(graph.write(dataset))
-    for each in report.results:
+    for each in structure(report):
         before_christ = (each.value or "").startswith("-")  # rdflib, and so pySHACL, reads no date before the year 1
         assert each.component.endswith("#MinCountConstraintComponent") or before_christ, each
 
