@@ -193,6 +193,7 @@ def test_a_text_in_the_place_of_a_node_is_of_the_wrong_kind(profile: str, name: 
         ("geodcat-ap", "geodcat-ap.ttl", "prov:wasUsedBy", "prov:Activity"),
         ("geodcat-ap", "geodcat-ap.ttl", "prov:generated", "prov:Entity"),
         ("geodcat-ap", "catalogue.ttl", "dcat:hadRole", "dcat:Role"),
+        ("statdcat-ap", "statdcat-ap.ttl", "dct:rights", "dct:RightsStatement"),
         ("statdcat-ap", "statdcat-ap.ttl", "stat:dimension", "qb:DimensionProperty"),
         ("statdcat-ap", "statdcat-ap.ttl", "stat:statUnitMeasure", "skos:Concept"),
         ("statdcat-ap", "statdcat-ap.ttl", "dqv:hasQualityAnnotation", "oa:Annotation"),
