@@ -1,7 +1,6 @@
 """GRIB1 and GRIB2: what the fields are, where and when they hold. Runs in the child.
 
-Multi-field messages are taken apart: without that, wind components vanish. Steps are computed from corners and counts,
-because the increments written in messages may contradict both.
+Multi-field messages are taken apart: without that, wind components vanish.
 """
 
 from collections.abc import Iterator
@@ -10,19 +9,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import eccodes
-import numpy as np
 
 from connector.errors import InvalidInput
-from connector.formats import gribscan
-from connector.formats.description import BBox, Facts, Grid, Limits, Messages, Period, Variable, short, tidy
-from connector.formats.extent import arc, box, curvilinear_box, points_box, union
+from connector.formats import gribgrid, gribscan
+from connector.formats.description import BBox, Facts, Grid, Limits, Messages, Period, Variable, short
+from connector.formats.extent import box, union
+from connector.formats.gribgrid import Placed, key
 from connector.formats.periods import spacing
 
-CORNERED: Final = frozenset({"regular_ll", "regular_gg", "reduced_ll", "reduced_gg"})
-NOWHERE: Final = frozenset({"sh", "unstructured_grid", "ncep_32769", "unknown", "unknown_PLPresent"})
 UNKNOWN: Final = frozenset({"unknown", "unk", "~", ""})
 NO_YEARS: Final = frozenset({0, 255})  # climatologies carry these for "any year"
 LEVELS_SHOWN: Final = 12
@@ -64,7 +61,7 @@ class Collected:
     editions: set[int] = field(default_factory=set)
     centres: dict[str, str | None] = field(default_factory=dict)
     quantities: dict[str, Quantity] = field(default_factory=dict)
-    grids: dict[str, Grid] = field(default_factory=dict)
+    grids: dict[str, Placed] = field(default_factory=dict)
     valid: set[datetime] = field(default_factory=set)
     reference: set[datetime] = field(default_factory=set)
     kinds: dict[str, None] = field(default_factory=dict)
@@ -115,61 +112,53 @@ def _released(handle: int) -> Iterator[None]:
         eccodes.codes_release(handle)
 
 
-def _get(handle: int, key: str, kind: type | None = None) -> Any:
-    """Return a key's value, None where this message has no such key."""
-    try:
-        return eccodes.codes_get(handle, key) if kind is None else eccodes.codes_get(handle, key, kind)
-    except eccodes.KeyValueNotFoundError:
-        return None
-
-
 def _known(value: object) -> str | None:
     text = short(value)
     return None if text is None or text in UNKNOWN else text
 
 
 def _collect(handle: int, seen: Collected, limits: Limits) -> None:
-    seen.editions.add(int(_get(handle, "edition")))
-    centre = _known(_get(handle, "centre", str))
+    seen.editions.add(int(key(handle, "edition")))
+    centre = _known(key(handle, "centre", str))
     if centre:
-        seen.centres.setdefault(centre, _known(_get(handle, "centreDescription", str)))
-    if kind := _known(_get(handle, "dataType", str)):
+        seen.centres.setdefault(centre, _known(key(handle, "centreDescription", str)))
+    if kind := _known(key(handle, "dataType", str)):
         seen.kinds[kind] = None
-    member = _get(handle, "perturbationNumber", int)
+    member = key(handle, "perturbationNumber", int)
     if member is not None:
         seen.members.add(member)
     _collect_quantity(handle, seen)
     _collect_times(handle, seen)
-    key = str(_get(handle, "md5GridSection", str) or _get(handle, "gridType", str))
-    if key not in seen.grids:
-        seen.grids[key] = _grid(handle, seen, limits)
+    section = str(key(handle, "md5GridSection", str) or key(handle, "gridType", str))
+    if section not in seen.grids:
+        seen.grids[section] = _grid(handle, seen, limits)
 
 
 def _collect_quantity(handle: int, seen: Collected) -> None:
-    name = _known(_get(handle, "shortName", str))
+    name = _known(key(handle, "shortName", str))
     if name is None:
-        codes = [_get(handle, key, int) for key in ("discipline", "parameterCategory", "parameterNumber")]
-        number = ".".join(str(code) for code in codes) if None not in codes else _get(handle, "paramId", str)
+        codes = [key(handle, name, int) for name in ("discipline", "parameterCategory", "parameterNumber")]
+        number = ".".join(str(code) for code in codes) if None not in codes else key(handle, "paramId", str)
         name = f"parameter {number}"
         seen.notes[f"The file holds {name}, which the parameter tables do not know: name it by hand."] = None
     if name not in seen.quantities:
-        size = [_get(handle, key, int) for key in ("Nj", "Ni")]
+        size = [key(handle, name, int) for name in ("Nj", "Ni")]
         variable = Variable(
             name=name,
-            standard_name=_known(_get(handle, "cfName", str)),
-            long_name=_known(_get(handle, "name", str)),
-            unit=_known(_get(handle, "units", str)),
+            standard_name=_known(key(handle, "cfName", str)),
+            long_name=_known(key(handle, "name", str)),
+            unit=_known(key(handle, "units", str)),
             shape=tuple(n for n in size if n is not None and 0 < n < eccodes.CODES_MISSING_LONG),
         )
         seen.quantities[name] = Quantity(variable)
-    level = str(_get(handle, "typeOfLevel", str)), int(_get(handle, "level", int) or 0)
+    level = str(key(handle, "typeOfLevel", str)), int(key(handle, "level", int) or 0)
     seen.quantities[name].levels[level] = None
 
 
 def _collect_times(handle: int, seen: Collected) -> None:
     """Take the analysis time and the time the field is valid at: for an accumulation, the end of its interval."""
     for keys, moments in ((("validityDate", "validityTime"), seen.valid), (("dataDate", "dataTime"), seen.reference)):
-        moment = _moment(*(_get(handle, key, int) for key in keys))
+        moment = _moment(*(key(handle, name, int) for name in keys))
         if moment is None:
             seen.notes["Some fields are of no particular year (a climatology); they give no period."] = None
         else:
@@ -186,62 +175,20 @@ def _moment(day: int | None, clock: int | None) -> datetime | None:
         return None
 
 
-def _grid(handle: int, seen: Collected, limits: Limits) -> Grid:
-    kind = str(_get(handle, "gridType", str))
-    if kind in NOWHERE:
-        seen.notes[f"The position of a grid of type {kind!r} cannot be read: name the place by hand."] = None
-        return Grid(kind=short(kind) or "unknown")
-    if kind in CORNERED:
-        return _cornered(handle, kind)
-    points = int(_get(handle, "numberOfPoints", int) or _get(handle, "numberOfDataPoints", int) or 0)
-    if points > limits.coordinate_values:
-        seen.notes[f"The grid has {points} points, too many to read: name the place by hand."] = None
-        return Grid(kind=short(kind) or "unknown")
-    return _by_points(handle, kind)
-
-
-def _cornered(handle: int, kind: str) -> Grid:
-    """Return a grid along meridians and parallels: its outer cells reach half a step beyond the corners."""
-    rows, columns = int(_get(handle, "Nj", int)), _columns(handle)
-    lat = [float(_get(handle, f"latitudeOf{end}GridPointInDegrees", float)) for end in ("First", "Last")]
-    lon = [float(_get(handle, f"longitudeOf{end}GridPointInDegrees", float)) for end in ("First", "Last")]
-    if _get(handle, "iScansNegatively", int):
-        lon.reverse()
-    width = (lon[1] - lon[0]) % 360.0
-    dx = 360.0 / columns if kind.startswith("reduced") else width / max(1, columns - 1)
-    dy = abs(lat[1] - lat[0]) / max(1, rows - 1)
-    around = arc(lon[0] - dx / 2, lon[0] + width + dx / 2, dx)
-    span = max(-90.0, min(lat) - dy / 2), min(90.0, max(lat) + dy / 2)
-    steps = (tidy(dx), tidy(dy)) if dx > 0 and dy > 0 else None
-    return Grid(kind=kind, bbox=box(around, span, "midpoints"), size=(rows, columns), resolution=steps)
-
-
-def _columns(handle: int) -> int:
-    """Return the number of points along a parallel; along the longest one where the rows differ."""
-    columns = _get(handle, "Ni", int)
-    if columns is not None and 0 < columns < eccodes.CODES_MISSING_LONG:
-        return int(columns)
-    return max(1, int(np.max(eccodes.codes_get_array(handle, "pl"))))
-
-
-def _by_points(handle: int, kind: str) -> Grid:
-    """Return a projected or rotated grid by the position of every point, as ecCodes computes them."""
-    lat = np.asarray(eccodes.codes_get_double_array(handle, "latitudes"), dtype=np.float64)
-    lon = np.asarray(eccodes.codes_get_double_array(handle, "longitudes"), dtype=np.float64)
-    size = tuple(int(_get(handle, key, int) or 0) for key in ("Nj", "Ni"))
-    rows_known = size[0] * size[1] == lat.size
-    found = curvilinear_box(lon.reshape(size), lat.reshape(size)) if rows_known else points_box(lon, lat)
-    return Grid(kind=short(kind) or "unknown", bbox=found, size=size if rows_known else (lat.size,))
+def _grid(handle: int, seen: Collected, limits: Limits) -> Placed:
+    found = gribgrid.place(handle, limits)
+    if found.note:
+        seen.notes[found.note] = None
+    return found
 
 
 def _facts(seen: Collected) -> Facts:
-    grids = tuple(seen.grids.values())
-    found, degrees = _around(grids), None
-    steps = [max(grid.resolution) for grid in grids if grid.resolution]
-    if len(steps) == len(grids) and steps:
-        degrees = max(steps)
-    if any(grid.kind not in CORNERED and grid.bbox for grid in grids):
-        seen.notes["The box is that of the grid points; cells reach half a step beyond it."] = None
+    placed = tuple(seen.grids.values())
+    grids = tuple(each.grid for each in placed)
+    found = _around(grids)
+    metres = [each.metres for each in placed if each.metres]
+    steps = [max(each.grid.resolution) for each in placed if each.grid.resolution and not each.metres]
+    systems = {each.crs for each in placed}
     ordered = sorted(seen.valid)
     moments = [moment.isoformat() for moment in ordered]
     steps_apart = [(later - earlier).total_seconds() for earlier, later in pairwise(ordered)]
@@ -253,7 +200,9 @@ def _facts(seen: Collected) -> Facts:
         period=Period(begin=moments[0], end=moments[-1], first=moments[0], last=moments[-1], count=len(moments))
         if moments
         else None,
-        spatial_resolution_degrees=degrees,
+        crs=next(iter(systems)) if len(systems) == 1 else None,
+        spatial_resolution_degrees=max(steps) if steps and len(steps) == len(grids) else None,
+        spatial_resolution_metres=max(metres) if len(metres) == len(grids) else None,
         temporal_resolution=spacing(steps_apart),
         variables=tuple(each.described() for each in seen.quantities.values()),
         grids=grids,

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import eccodes
+import numpy as np
 import pytest
 
 from connector.errors import InvalidInput
@@ -118,6 +119,102 @@ def test_polar_grids_hold_their_pole(described: Callable[..., Facts]) -> None:
     west, south, east, north = sides(described(message("polar_stereographic_sfc_grib2", **keys)))
     assert (west, east, north) == (-180, 180, 90)
     assert south == pytest.approx(60, abs=1.5)
+
+
+# fmt: off
+PLANES: Final[dict[str, tuple[str, Keys]]] = {
+    "lambert": ("GRIB2", {
+        "gridType": "lambert", "Nx": 45, "Ny": 27, "shapeOfTheEarth": 6, "DxInMetres": 60_000, "DyInMetres": 60_000,
+        "latitudeOfFirstGridPointInDegrees": 21.138, "longitudeOfFirstGridPointInDegrees": 237.28,
+        "LaDInDegrees": 38.5, "LoVInDegrees": 262.5, "Latin1InDegrees": 38.5, "Latin2InDegrees": 38.5,
+        "jScansPositively": 1,
+    }),
+    "mercator": ("GRIB2", {
+        "gridType": "mercator", "Ni": 56, "Nj": 40, "shapeOfTheEarth": 6, "LaDInDegrees": 20, "jScansPositively": 1,
+        "latitudeOfFirstGridPointInDegrees": 18.0, "longitudeOfFirstGridPointInDegrees": 178.0,
+        "latitudeOfLastGridPointInDegrees": 23.1, "longitudeOfLastGridPointInDegrees": 186.0,
+        "DiInMetres": 15_000, "DjInMetres": 15_000,
+    }),
+    "laea": ("GRIB2", {
+        "gridType": "lambert_azimuthal_equal_area", "Nx": 40, "Ny": 30, "shapeOfTheEarth": 6,
+        "latitudeOfFirstGridPointInDegrees": 66, "longitudeOfFirstGridPointInDegrees": 335,
+        "standardParallelInDegrees": 52.0, "centralLongitudeInDegrees": 10.0,
+        "xDirectionGridLengthInMillimetres": 50_000_000, "yDirectionGridLengthInMillimetres": 50_000_000,
+    }),
+    "rotated": ("rotated_ll_sfc_grib2", {
+        "Ni": 36, "Nj": 22, "latitudeOfFirstGridPointInDegrees": -11.5, "latitudeOfLastGridPointInDegrees": 9.5,
+        "longitudeOfFirstGridPointInDegrees": 350.0, "longitudeOfLastGridPointInDegrees": 25.0,
+        "latitudeOfSouthernPoleInDegrees": -37.5, "longitudeOfSouthernPoleInDegrees": 357.5, "jScansPositively": 1,
+        "iDirectionIncrementInDegrees": 1.0, "jDirectionIncrementInDegrees": 1.0,
+    }),
+}
+# fmt: on
+
+
+def plane(name: str, **more: Any) -> bytes:
+    """Return a message with a grid of `PLANES`, and as many values as it has points."""
+    sample, keys = PLANES[name]
+    handle = eccodes.codes_new_from_message(message(sample, **(keys | more)))
+    try:
+        eccodes.codes_set_values(handle, np.zeros(eccodes.codes_get(handle, "Ni") * eccodes.codes_get(handle, "Nj")))
+        return bytes(eccodes.codes_get_message(handle))
+    finally:
+        eccodes.codes_release(handle)
+
+
+@pytest.mark.parametrize("name", PLANES)
+def test_projected_grids_reach_the_edges_of_their_cells(name: str, described: Callable[..., Facts]) -> None:
+    """Every point that the library computes lies in the box, which reaches less than a cell beyond the outer ones."""
+    raw = plane(name)
+    handle = eccodes.codes_new_from_message(raw)
+    lat, lon = (np.asarray(eccodes.codes_get_array(handle, each)) for each in ("latitudes", "longitudes"))
+    eccodes.codes_release(handle)
+    found = described(raw)
+    west, south, east, north = sides(found)
+    cell = 1.5
+    assert ((lon - west) % 360 <= (east - west) % 360).all()
+    assert (south <= lat.min() <= south + cell, north - cell <= lat.max() <= north) == (True, True)
+    assert min((lon - west) % 360) < cell * 2
+    assert min((east - lon) % 360) < cell * 2
+    assert found.bbox is not None
+    assert found.bbox.basis == "edges"
+    assert found.spatial_resolution_metres == {"lambert": 60_000, "mercator": 15_000, "laea": 50_000}.get(name)
+    assert found.notes == ()
+
+
+def test_a_grid_that_the_library_lays_out_otherwise_is_that_of_its_points(described: Callable[..., Facts]) -> None:
+    """Angles of rotation are read in two ways: the points of the library count, and that they are centres is said."""
+    found = described(plane("rotated", angleOfRotationInDegrees=20.0))
+    assert found.bbox is not None
+    assert found.bbox.basis == "centres"
+    assert any("through the centres" in note for note in found.notes)
+
+
+def test_a_wrong_increment_of_a_rotated_grid_is_not_believed(described: Callable[..., Facts]) -> None:
+    """The library lays rotated grids out by their increments; the corners and counts say otherwise and are right."""
+    assert sides(described(plane("rotated", iDirectionIncrementInDegrees=9.0))) == sides(described(plane("rotated")))
+
+
+def test_a_grid_that_contradicts_itself_has_no_place(described: Callable[..., Facts]) -> None:
+    """Columns times rows is not the number of values: nothing is guessed."""
+    sample, keys = PLANES["lambert"]
+    found = described(message(sample, **keys))
+    assert found.bbox is None
+    assert any("name the place by hand" in note for note in found.notes)
+
+
+def test_rows_of_different_length_around_a_rotated_pole_are_global(described: Callable[..., Facts]) -> None:
+    """Scattered points all around the globe, less than a cell apart, leave no gap."""
+    keys = {"latitudeOfSouthernPoleInDegrees": -37.5, "longitudeOfSouthernPoleInDegrees": 357.5}
+    assert sides(described(message("reduced_rotated_gg_sfc_grib2", **keys))) == (-180, -90, 180, 90)
+
+
+@pytest.mark.parametrize("kind", ["space_view", "transverse_mercator", "healpix"])
+def test_grids_that_cannot_be_laid_out_have_no_place(kind: str, described: Callable[..., Facts]) -> None:
+    """A grid that neither the library nor a projection places leaves the box open, with a sentence."""
+    found = described(message("GRIB2", gridType=kind))
+    assert found.bbox is None
+    assert any("name the place by hand" in note for note in found.notes)
 
 
 def test_times_run_over_all_steps(described: Callable[..., Facts]) -> None:
