@@ -11,10 +11,10 @@ from typing import Final
 import pytest
 from pyoxigraph import Literal, NamedNode, Triple
 
+from connector.standards.dcat import shacl
 from connector.standards.dcat.profiles import LEVELS
-from connector.standards.dcat.vocabulary import background
 from connector.standards.rdf import Format, Triples, full, parse
-from tests.standards.dcat.agreement import TYPE, Result, judged, our_shapes
+from tests.standards.dcat.agreement import SH, TYPE, Result
 
 FOLDER: Final = Path(__file__).parent / "complete"
 RECORDS: Final = (
@@ -78,12 +78,13 @@ def record(name: str) -> Triples:
 
 
 def found(profile: str, level: str, triples: Iterable[Triple]) -> set[Result]:
-    """Return what the profile finds in a record, with what the lists in `vocab/` say of the terms in it."""
-    triples = tuple(triples)
-    subjects = {place(triple)[0] for triple in triples}
-    iris = {triple.object.value for triple in triples if isinstance(triple.object, NamedNode)}
-    _, results = judged((*triples, *background(sorted(iris))), our_shapes(profile, level))
-    return {result for result in results if result.focus in subjects}
+    """Return what the profile finds in a record on one level, knowing what the lists in `vocab/` say of its terms."""
+    report = shacl.check(tuple(triples), profile)
+    return {
+        Result(one.focus, one.path or "", one.component.removeprefix(SH), one.value or "", one.severity)
+        for one in report.results
+        if one.level == level
+    }
 
 
 def place(triple: Triple) -> tuple[str, str]:
