@@ -8,15 +8,18 @@ import math
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import numpy as np
 import pyproj
 import rasterio
+from pyproj.enums import TransformDirection
 from rasterio.errors import RasterioError
 
 from connector.errors import InvalidInput
 from connector.formats import crs as systems
 from connector.formats import tiff
 from connector.formats.description import BBox, Dimension, Facts, Limits, Raster, Variable, clean, short, tidy
+from connector.formats.extent import POLE, ROUNDING, TURN, Floats
 
 COG_MEDIA_TYPE: Final = "image/tiff; application=geotiff; profile=cloud-optimized"
 COG_STANDARD: Final = "OGC Cloud Optimized GeoTIFF"
@@ -53,6 +56,7 @@ def _facts(raster: Any, layout: tiff.Layout) -> Facts:
     cloud = raster.tags(ns="IMAGE_STRUCTURE").get("LAYOUT") == "COG" and layout.directories_first
     tags = raster.tags()
     stamp = _stamp(tags)
+    notes += _more(raster)
     if stamp:
         notes.append(f"The TIFF's own date is {stamp}: that is when it was written, not when the scene was taken.")
     notes.append("The file does not say what time it is about: state the period by hand.")
@@ -114,6 +118,8 @@ def _bands(raster: Any) -> tuple[Variable, ...]:
     bands = []
     for index in range(min(raster.count, LISTED)):
         colour = raster.colorinterp[index].name.lower()
+        scale, offset = float(raster.scales[index]), float(raster.offsets[index])
+        packed = (scale, offset) != (1.0, 0.0) and math.isfinite(scale) and math.isfinite(offset)
         bands.append(
             Variable(
                 name=short(raster.descriptions[index]) or f"band {index + 1}",
@@ -121,30 +127,93 @@ def _bands(raster: Any) -> tuple[Variable, ...]:
                 unit=short(raster.units[index]),
                 dtype=short(raster.dtypes[index]),
                 shape=shape,
+                scale=scale if packed else None,
+                offset=offset if packed else None,
             )
         )
     return tuple(bands)
 
 
+def _more(raster: Any) -> list[str]:
+    """Return notes on what of the file is not described here."""
+    notes = []
+    if raster.count > LISTED:
+        notes.append(f"The raster has {raster.count} bands; the first {LISTED} are listed.")
+    if raster.subdatasets:
+        notes.append(f"The file holds {len(raster.subdatasets)} images; only the first one is described.")
+    return notes
+
+
 def _extent(raster: Any, system: pyproj.CRS | None) -> tuple[BBox | None, list[str]]:
     """Return the box and notes; no box at all where it would have to be guessed."""
-    if system is None:
-        return None, [f"The raster names no coordinate reference system: {BY_HAND}"]
-    if not systems.on_earth(system):
-        return None, [f"The reference system of the raster, {systems.name(system)}, is not one of the Earth."]
-    if raster.transform.is_identity:
-        control, _ = raster.gcps
-        if not control:
-            return None, [f"The raster has no georeference of its own (its pixels are not placed): {BY_HAND}"]
-        xs, ys = (np.asarray([getattr(point, axis) for point in control], dtype=np.float64) for axis in "xy")
-        return systems.points(system, xs, ys), ["The box is that of the ground control points, and approximate."]
-    columns, rows = systems.border(systems.Rectangle(0.0, 0.0, float(raster.width), float(raster.height)))
+    open_for = _unplaced(raster, system)
+    if system is None or open_for is not None:
+        return None, [f"{open_for}: {BY_HAND}"]
     place = raster.transform
+    if place.is_identity:
+        return _control_points(raster, system)
+    columns, rows = systems.border(systems.Rectangle(0.0, 0.0, float(raster.width), float(raster.height)))
+    xs, ys = place.a * columns + place.b * rows + place.c, place.d * columns + place.e * rows + place.f
     if place.b == place.d == 0:
-        right, bottom = place.c + place.a * raster.width, place.f + place.e * raster.height
-        found = systems.extent(system, systems.Rectangle(place.c, bottom, right, place.f))
+        sides = systems.Rectangle(float(xs.min()), float(ys.min()), float(xs.max()), float(ys.max()))
+        found = systems.extent(system, sides)
     else:
-        found = systems.outline(
-            system, place.a * columns + place.b * rows + place.c, place.d * columns + place.e * rows + place.f
-        )
-    return found, [] if found else [f"No pixel of the raster is a place on Earth: {BY_HAND}"]
+        found = systems.outline(system, xs, ys)
+    if found is None or _astray(system, xs, ys, max(_resolution(raster) or (0.0, 0.0))):
+        return None, [f"The raster or a part of it lies at no place on Earth: {BY_HAND}"]
+    return found, []
+
+
+def _unplaced(raster: Any, system: pyproj.CRS | None) -> str | None:
+    """Return why the place of the raster must not be guessed; None where it is written."""
+    place, points = raster.transform, raster.gcps[0]
+    if place.is_identity and not points and raster.rpcs:
+        return "The raster is placed only by coefficients (RPC), whose box depends on the terrain"
+    if system is None:
+        return "The raster names no coordinate reference system"
+    if place.is_identity and not points:
+        return _elsewhere(system) or "The raster has no georeference of its own (its pixels are not placed)"
+    if not all(map(math.isfinite, place)) or place.is_degenerate:
+        return "The georeference of the raster is broken (its pixels have no size)"
+    return _elsewhere(system)
+
+
+def _elsewhere(system: pyproj.CRS) -> str | None:
+    """Return of which kind a reference system is when it does not place anything on Earth."""
+    if not systems.on_earth(system):
+        return f"The reference system of the raster, {_called(system)}, is not one of the Earth"
+    if not (system.is_geographic or system.is_projected):
+        return f"The reference system of the raster, {_called(system)}, is not one of places on Earth"
+    return None
+
+
+def _called(system: pyproj.CRS) -> str:
+    return systems.name(system) or "which has no name"
+
+
+def _control_points(raster: Any, system: pyproj.CRS) -> tuple[BBox | None, list[str]]:
+    """Return the box of the ground control points, which is approximate."""
+    control, _ = raster.gcps
+    xs, ys = (np.asarray([getattr(point, axis) for point in control], dtype=np.float64) for axis in "xy")
+    found = systems.points(system, xs, ys)
+    if found is None:
+        return None, [f"The ground control points of the raster lie at no place on Earth: {BY_HAND}"]
+    hull = msgspec.structs.replace(found, basis="hull", approximate=True)
+    return hull, [f"The box is that of {len(control)} ground control points, and approximate."]
+
+
+def _astray(system: pyproj.CRS, xs: Floats, ys: Floats, pixel: float) -> bool:
+    """Whether the border leaves the Earth: by more than a pixel beyond a pole, or where the projection has no inverse.
+
+    A projection gives some longitude and latitude even for coordinates far beyond its area; on the way back from there
+    they are others. Only the second axis tells: the first one may have gone around the Earth.
+    """
+    if system.is_geographic:
+        slack = min(max(pixel, ROUNDING), POLE)
+        return bool(np.max(np.abs(ys)) > POLE + slack or np.ptp(xs) > TURN + 2 * slack)
+    corners = np.linspace(0, xs.size - 1, 9, dtype=int)
+    there = pyproj.Transformer.from_crs(system, systems.CRS84, always_xy=True)
+    lon, lat = there.transform(xs[corners], ys[corners], errcheck=False)
+    _, back = there.transform(lon, lat, direction=TransformDirection.INVERSE, errcheck=False)
+    apart = np.abs(np.asarray(back) - ys[corners])
+    return bool(np.any(apart[np.isfinite(apart)] > max(pixel, 1.0)))

@@ -106,7 +106,10 @@ class Period(Struct, frozen=True, kw_only=True):
 
 
 class Variable(Struct, frozen=True, kw_only=True):
-    """One measured quantity: a NetCDF variable, a GRIB parameter or a raster band; `chunks` is its shape in storage."""
+    """One measured quantity: a NetCDF variable, a GRIB parameter or a raster band; `chunks` is its shape in storage.
+
+    Packed values are multiplied by `scale`, then `offset` is added.
+    """
 
     name: Short
     standard_name: Short | None = None
@@ -116,6 +119,8 @@ class Variable(Struct, frozen=True, kw_only=True):
     shape: tuple[int, ...] = ()
     chunks: tuple[int, ...] = ()
     level: Short | None = None
+    scale: float | None = None
+    offset: float | None = None
 
 
 class Dimension(Struct, frozen=True, kw_only=True):

@@ -142,6 +142,8 @@ def box(longitudes: Arc, latitudes: tuple[float, float], basis: Basis, *, approx
     """Return the box of an arc and a span."""
     south, north = (round(float(min(POLE, max(-POLE, latitude))), DIGITS) for latitude in latitudes)
     west, east = (round(longitude, DIGITS) + 0.0 for longitude in longitudes)  # + 0.0 turns -0.0 into 0.0
+    if west == HALF > east:  # a hair west of 180, rounded to it: an arc that begins there does not cross it
+        west = -HALF
     return BBox(
         west=west,
         south=south,

@@ -7,8 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 import rasterio
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from rasterio.control import GroundControlPoint
 from rasterio.errors import NotGeoreferencedWarning
+from rasterio.rpc import RPC
 
 from connector.errors import InvalidInput
 from connector.formats import Facts, Limits, cog, tiff
@@ -81,14 +84,30 @@ def test_a_rotated_raster_is_followed_along_its_sides(described: Callable[..., F
     assert found.raster.resolution == pytest.approx((1, 1))
 
 
+EASE = (36032.22, 0, -17367530.45, 0, -36032.22, 7314540.83)
+ARBITRARY = 'LOCAL_CS["arbitrary",UNIT["metre",1]]'
+
+
 @pytest.mark.parametrize(
     ("place", "crs", "said"),
     [
         ((1, 0, 5, 0, -1, 50), None, "names no coordinate reference system"),
+        ((0.7, -0.7, 10, 0.7, 0.7, 40), None, "names no coordinate reference system"),
         (None, "EPSG:4326", "no georeference of its own"),
         ((1, 0, 5, 0, -1, 50), "+proj=longlat +R=3396190 +no_defs", "not one of the Earth"),
+        ((1, 0, 5, 0, -1, 50), "+proj=eqc +R=1560800 +units=m +no_defs", "not one of the Earth"),
+        ((1, 0, 5, 0, -1, 50), ARBITRARY, "arbitrary, is not one of places on Earth"),
+        ((1, 0, 5, 0, -1, 50), "EPSG:4978", "is not one of places on Earth"),
+        ((0, 0, 5, 0, 0, 50), "EPSG:4326", "its pixels have no size"),
+        ((float("nan"), 0, 5, 0, -1, 50), "EPSG:4326", "its pixels have no size"),
+        ((1, 0, 5, 0, -9, 50), "EPSG:4326", "at no place on Earth"),
+        ((20, 0, 0, 0, -1, 50), "EPSG:4326", "at no place on Earth"),
+        ((1, 0, 200_000, 0, -1, 1e9), "EPSG:32632", "at no place on Earth"),
     ],
-    ids=["no-crs", "identity", "mars"],
+    ids=[
+        *("no-crs", "turned-no-crs", "identity", "mars", "europa", "local", "geocentric", "no-size", "nan"),
+        *("beyond-the-pole", "twice-around", "far-out"),
+    ],
 )
 def test_a_place_is_not_guessed(
     place: tuple[float, ...] | None, crs: str | None, said: str, described: Callable[..., Facts]
@@ -110,7 +129,66 @@ def test_control_points_give_an_approximate_box(tmp_path: Path) -> None:
     found = cog.read(path, Limits())
     assert sides(found) == (9, 49, 11, 51)
     assert found.bbox is not None
-    assert found.bbox.approximate
+    assert (found.bbox.approximate, found.bbox.basis) == (True, "hull")
+    assert any("3 ground control points" in note for note in found.notes)
+
+
+def test_coefficients_are_no_place(tmp_path: Path) -> None:
+    """A raster that only has rational polynomial coefficients lies where the terrain puts it: the box is left open."""
+    path = tmp_path / "x.tif"
+    with rasterio.open(str(path), "w", driver="GTiff", width=9, height=9, count=1, dtype="uint8") as out:
+        some, none = [1.0] + [0.0] * 19, [0.0] * 20
+        out.rpcs = RPC(0.0, 1.0, 47.0, 0.1, some, none, 10.0, 10.0, 8.0, 0.1, some, none, 15.0, 15.0)
+        out.write(np.zeros((1, 9, 9), "uint8"))
+    found = cog.read(path, Limits())
+    assert found.bbox is None
+    assert any("coefficients (RPC)" in note for note in found.notes)
+
+
+@pytest.mark.parametrize(
+    ("place", "size", "crs", "box"),
+    [
+        ((12, 0, -180, 0, -9, 90), (20, 30), "EPSG:4269", (-180, -90, 180, 90)),
+        (
+            (36032.22, 0, -17367530.45, 0, -36032.22, 7314540.83),
+            (406, 964),
+            "EPSG:6933",
+            (-180, -85.0446, 180, 85.0446),
+        ),
+        (
+            (36032.22, 0, -17367530.45, 0, -36032.22, 7314540.83),
+            (406, 900),
+            "EPSG:6933",
+            (-180, -85.0446, 156.0996, 85.0446),
+        ),
+        ((10_000, 0, 600_000, 0, -10_000, 8_000_000), (20, 30), "EPSG:32760", (177.945, -19.8937, -179.1818, -18.0517)),
+        ((-1, 0, 30, 0, -1, 50), (20, 30), "EPSG:4326", (0, 30, 30, 50)),
+        ((100, 0, 6_000_000, 0, -100, 2_000_000), (20, 30), "EPSG:2229", (-119.8637, 34.4683, -119.8536, 34.4739)),
+    ],
+    ids=["other-datum", "ease", "ease-short", "across-180", "mirrored", "feet"],
+)
+def test_systems_of_all_kinds(
+    place: tuple[float, ...], size: tuple[int, int], crs: str, box: tuple[float, ...], described: Callable[..., Facts]
+) -> None:
+    """Other datums, the globe in metres, both sides of 180 degrees, columns from east to west, feet."""
+    assert sides(described(place, size, crs=crs)) == pytest.approx(box, abs=1e-3)
+
+
+def test_packed_bands_say_how_and_further_images_are_told(described: Callable[..., Facts], tmp_path: Path) -> None:
+    """Scale and offset of a band are passed on; more bands than are listed, or more images in the file, are told."""
+    described((1, 0, 5, 0, -1, 50), crs="EPSG:4326", count=2)
+    path = tmp_path / "x.tif"
+    with rasterio.open(str(path), "r+") as raster:
+        raster.scales, raster.offsets = (0.01, 1.0), (273.15, 0.0)
+    found = cog.read(path, Limits())
+    assert [(each.scale, each.offset) for each in found.variables] == [(0.01, 273.15), (None, None)]
+    many = described((1, 0, 5, 0, -1, 50), (2, 2), crs="EPSG:4326", count=301)
+    assert any("301 bands; the first 300" in note for note in many.notes)
+    profile = {"driver": "GTiff", "width": 9, "height": 9, "count": 1, "dtype": "uint8"}
+    for append in ("NO", "YES"):
+        with rasterio.open(str(tmp_path / "pages.tif"), "w", APPEND_SUBDATASET=append, **profile) as out:
+            out.write(np.zeros((1, 9, 9), "uint8"))
+    assert any("holds 2 images" in note for note in cog.read(tmp_path / "pages.tif", Limits()).notes)
 
 
 def test_the_make_of_a_cloud_optimised_geotiff_is_seen(described: Callable[..., Facts]) -> None:
@@ -133,13 +211,25 @@ def test_a_raster_without_its_end_is_refused(
     more: dict[str, Any], described: Callable[..., Facts], tmp_path: Path
 ) -> None:
     """GDAL opens a cut-off raster; the offsets in its directories tell. Sparse files, which leave out tiles, pass."""
-    assert described((1, 0, 5, 0, -1, 50), size=(256, 256), crs="EPSG:4326", **more).bbox is not None
+    assert described((0.1, 0, 5, 0, -0.1, 50), size=(256, 256), crs="EPSG:4326", **more).bbox is not None
     path = tmp_path / "x.tif"
     whole = path.read_bytes()
     for cut in (len(whole) - 1, len(whole) * 2 // 3, 60, 12):
         path.write_bytes(whole[:cut])
         with pytest.raises(InvalidInput, match="cut off"):
             cog.read(path, Limits())
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_a_cog_cut_anywhere_is_refused(described: Callable[..., Facts], tmp_path: Path, data: st.DataObject) -> None:
+    """The pixels come last, so whatever is missing at the end is missing of them, or more."""
+    described((0.001, 0, 5, 0, -0.001, 50), size=(300, 300), driver="COG", crs="EPSG:4326", blocksize=128)
+    path = tmp_path / "x.tif"
+    whole = path.read_bytes()
+    path.write_bytes(whole[: data.draw(st.integers(8, len(whole) - 5))])  # the last 4 bytes repeat a tile's own length
+    with pytest.raises(InvalidInput, match="cut off"):
+        cog.read(path, Limits())
 
 
 def test_a_sparse_raster_is_whole(tmp_path: Path) -> None:
