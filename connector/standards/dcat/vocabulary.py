@@ -27,6 +27,7 @@ _LABEL: Final = NamedNode(full("skos:prefLabel"))
 _NEAR: Final = 0.6
 _LONGEST: Final = 200
 _MEDIA_TYPE: Final = re.compile(r"[a-z]+/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}")
+_IRI_END: Final = re.compile(r"[/#]")
 _EPSG: Final = re.compile(r"[0-9]{4,6}")
 _OPEN: Final = {"media-type": _MEDIA_TYPE, "crs": _EPSG}  # selections of registers: what any entry of them looks like
 
@@ -110,8 +111,11 @@ class Vocabulary:
         return self.terms.get(word) or self._found.get(word.strip().casefold())
 
     def nearest(self, word: str, count: int = 3) -> list[Term]:
-        """Return up to `count` terms in use whose code, label or IRI is nearest to `word`, the nearest first."""
-        wanted = word[:_LONGEST].casefold().strip()
+        """Return up to `count` terms in use whose code or label is nearest to `word`, the nearest first.
+
+        Of an IRI, the end is compared: what it begins with is the same for all terms of a list, and says nothing.
+        """
+        wanted = _last(word.strip())[:_LONGEST].casefold()
         if not wanted:
             return []
         matcher = SequenceMatcher(None, "", wanted, autojunk=False)  # it keeps what it knows of the second text
@@ -257,7 +261,12 @@ def _values(terms: Iterable[NamedNode | Literal]) -> list[str]:
 
 
 def _names(term: Term) -> Iterable[str]:
-    return (term.code.casefold(), *(label.casefold() for label in term.labels.values()), term.iri.casefold())
+    return (term.code.casefold(), *(label.casefold() for label in term.labels.values()), _last(term.iri).casefold())
+
+
+def _last(word: str) -> str:
+    """Return what an IRI ends with; any other word as it is."""
+    return _IRI_END.split(word.rstrip("/#"))[-1] if "://" in word else word
 
 
 def _likeness(matcher: "SequenceMatcher[str]", wanted: str, name: str) -> float:

@@ -15,6 +15,7 @@ from tests.conftest import references
 
 LISTS = [name for name, entry in entries().items() if entry.count is not None]
 AUTHORITY = "http://publications.europa.eu/resource/authority/"
+TOPIC = "http://inspire.ec.europa.eu/metadata-codelist/TopicCategory"
 UNLABELLED = {"inspire-resource-type", "inspire-spatial-data-service-category"}
 SOURCES = {
     "checksum-algorithm": "spdx-checksum-algorithm",
@@ -116,6 +117,11 @@ def test_each_term_is_nearest_to_its_own_code(name: str) -> None:
         ("crs", "EPSG:4326", "EPSG:4326"),
         ("corporate-body", "Eurostat", "ESTAT"),
         ("nuts", "Oberbayern", "DE21"),
+        ("inspire-topic-category", f"{TOPIC}/climatology", "climatologyMeteorologyAtmosphere"),
+        ("inspire-topic-category", f"{TOPIC.replace('http:', 'https:')}/oceans/", "oceans"),
+        ("data-theme", f"{AUTHORITY}data-theme/ENV", "ENVI"),
+        ("crs", "http://www.opengis.net/def/crs/EPSG/9.9.1/4326", "EPSG:4326"),
+        ("media-type", "https://www.iana.org/assignments/media-types/text/cvs", "text/csv"),
     ],
 )
 def test_words_that_people_write_lead_to_the_term(name: str, word: str, code: str) -> None:
