@@ -50,6 +50,7 @@ from connector.capabilities.identity import (
     installed,
     load_or_create_key,
 )
+from connector.capabilities.local import LocalFiles
 from connector.capabilities.messenger import TRY_AGAIN, Messenger
 from connector.capabilities.moves import Moves
 from connector.capabilities.negotiations import Negotiations
@@ -70,6 +71,7 @@ from connector.capabilities.search import Search
 from connector.capabilities.transfers import Transfers
 from connector.network import Egress, Network
 from connector.settings import Settings
+from connector.standards.dcat import model
 from connector.standards.dcat.report import Report
 from connector.standards.s3 import Bucket as S3Bucket
 from connector.standards.vc import tokens
@@ -158,6 +160,7 @@ class Connector:
     identity: Identity
     evidence: EvidenceBook
     datasets: Datasets
+    local: LocalFiles
     offers: Offers
     agreements: Agreements
     negotiations: Negotiations
@@ -267,8 +270,8 @@ def build(
     finder = Search(begin, read, me, triples, Index(database), pool, Limits(seconds=settings.reading.sparql_seconds))
     period = timedelta(seconds=settings.federation.crawl_seconds) if settings.federation.crawl_seconds else None
     federation = Federation(begin, read, now, me, messenger, period)
-    checks = {"database": identity.peers, "triples": triples.sequence}
-    health = Health(begin, read, now, me, lambda whose, row: outbox.revive(whose, row), checks, (identity.purge,))  # noqa: PLW0108 - the outbox comes below
+    checks, purges = {"database": identity.peers, "triples": triples.sequence}, (identity.purge,)
+    health = Health(begin, read, now, me, lambda whose, row: outbox.revive(whose, row), checks, purges)  # noqa: PLW0108 - the outbox comes below
     handlers = _handlers(evidence, federation, health, negotiations, pushes, finder, transfers)
     outbox = Outbox(database, handlers, now, lease=LEASE, rests={"evidence.seal": SEALING_RESTS})
     return Connector(
@@ -283,6 +286,7 @@ def build(
         identity=identity,
         evidence=evidence,
         datasets=Datasets(begin, read, now, me, f"{settings.public_url}/datasets", settings.name, objects, _describe),
+        local=_local(settings),
         offers=Offers(begin, read, now, me),
         agreements=agreements,
         negotiations=negotiations,
@@ -448,6 +452,14 @@ def _prepare(connector: Connector) -> None:
 
 def _describe(path: Path, filename: str) -> formats.Description:
     return formats.describe(path, filename=filename)
+
+
+def _local(settings: Settings) -> LocalFiles:
+    """Return the files of this machine that a provider may name, by the folders that the operator opened."""
+    us = model.Agent(id=settings.participant, name={"en": settings.name})
+    folders = tuple(settings.folder / each for each in settings.drafting.folders)
+    home = f"{settings.public_url}/datasets"
+    return LocalFiles(folders, home, us, lambda path, told: formats.describe(path, progress=told))
 
 
 SECRET: Final = re.compile(r"(?i)authorization|token|secret|password|assertion|signature|api.?key")

@@ -47,6 +47,13 @@ class Storage(_Part, frozen=True):
     """Largest file that may be registered, in bytes."""
 
 
+class Drafting(_Part, frozen=True):
+    """Records from files that lie on this machine."""
+
+    folders: tuple[str, ...] = ()
+    """Folders below which a provider may name files by their path instead of uploading them; none: uploads only."""
+
+
 class Bucket(_Part, frozen=True):
     """A bucket of one's own in an S3 store, from which consumers fetch in the format `AmazonS3-PULL`."""
 
@@ -125,6 +132,7 @@ class Settings(_Part, frozen=True):
     """From which importance on a line is logged."""
     server: Server = Server()
     storage: Storage = Storage()
+    drafting: Drafting = Drafting()
     data: Data = Data()
     bucket: Bucket = Bucket()
     outbound: Outbound = Outbound()

@@ -11,11 +11,10 @@ import msgspec
 from sqlmodel import col
 
 from connector import formats
-from connector.capabilities.drafting import SHA256, draft
+from connector.capabilities.drafting import SHA256, Draft, drafted
 from connector.capabilities.evidence import Begin, Clock
 from connector.capabilities.identity import Principal
 from connector.errors import InvalidInput, NotFound
-from connector.formats.summary import warnings
 from connector.standards import rdf
 from connector.standards.dcat import graph, model, plain, shacl
 from connector.standards.dsp.catalog import dataset_entry
@@ -42,14 +41,6 @@ class DatasetWithdrawn(Event, frozen=True, kw_only=True):
     """A dataset left the catalog; `subject` is the dataset."""
 
     origin: str
-
-
-class Draft(msgspec.Struct, frozen=True, kw_only=True):
-    """A record drafted from a file: what the file supports, and what its provider should know or complete."""
-
-    record: model.Dataset
-    kind: str
-    notes: tuple[str, ...]
 
 
 class Registered(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,8 +81,7 @@ class Datasets:
             raise NotFound("uploaded file", digest)
         described = msgspec.structs.replace(self.describe(self.objects.path(digest), filename), sha256=digest)
         agent = model.Agent(id=self.participant, name={"en": self.publisher})
-        record = draft(described, Path(filename).name, home=self.home, publisher=agent)
-        return Draft(record=record, kind=described.format, notes=tuple(warnings(described)))
+        return drafted(described, Path(filename).name, home=self.home, publisher=agent)
 
     def validate(self, data: bytes, media_type: str, profile: str = DEFAULT_PROFILE) -> shacl.Report:
         """Check a record and return every finding; nothing is kept.

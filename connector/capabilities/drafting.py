@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from connector.formats import Description, Variable
-from connector.formats.summary import crs, findings, title
+from connector.formats.summary import crs, findings, summary, title
 from connector.standards.dcat import model
 from connector.standards.dcat.licences import licence
 from connector.standards.rdf import full
@@ -22,6 +22,25 @@ CRS84: Final = f"{SYSTEMS}OGC/1.3/CRS84"
 ANGLE: Final = full("geodcatap:spatialResolutionAsAngularDistance")
 DEGREE: Final = "http://qudt.org/vocab/unit/DEG"
 SHORT_STATEMENT: Final = 80  # a longer statement of a licence says more than its name
+
+
+class Draft(msgspec.Struct, frozen=True, kw_only=True):
+    """A record drafted from a file: what the file supports, and what its provider should know or complete.
+
+    `kind` is the format of the file in words, `draft` the object that `greendeal dataset draft` prints of it.
+    """
+
+    record: model.Dataset
+    kind: str
+    notes: tuple[str, ...]
+    draft: dict[str, Any]
+
+
+def drafted(described: Description, filename: str, *, home: str, publisher: model.Agent) -> Draft:
+    """Return the draft of a file: its record (see `draft`), and its facts with their warnings and sources."""
+    line = summary(filename, described)
+    record = draft(described, filename, home=home, publisher=publisher)
+    return Draft(record=record, kind=described.format, notes=tuple(line["warnings"]), draft=line)
 
 
 def draft(described: Description, filename: str, *, home: str, publisher: model.Agent | None = None) -> model.Dataset:

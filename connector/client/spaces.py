@@ -24,11 +24,15 @@ def connect(url: str, api_key: str | None = None, *, patience: float = 30.0) -> 
 
 @dataclass(frozen=True)
 class Draft:
-    """A record drafted from a file: complete it and register it."""
+    """A record drafted from a file: complete it and register it.
+
+    `draft` has the facts of the file as `greendeal dataset draft` prints them, with where each was found.
+    """
 
     record: dict[str, Any]
     kind: str
     notes: tuple[str, ...]
+    draft: dict[str, Any]
 
     def with_(self, **fields: Any) -> dict[str, Any]:
         """Return the record with these fields in place of its own."""
@@ -227,8 +231,15 @@ class Space:
     def draft(self, path: str | Path) -> Draft:
         """Upload a file and return the record that it supports."""
         path = Path(path)
-        answer = self.connection.upload("/api/drafts", path, filename=path.name)
-        return Draft(answer["record"], answer["kind"], tuple(answer["notes"]))
+        return _draft(self.connection.upload("/api/drafts", path, filename=path.name))
+
+    def draft_there(self, path: str) -> Draft:
+        """Return the record that a file or folder on the connector's own machine supports; nothing is uploaded.
+
+        Args:
+            path: below a folder that the operator opened (setting `drafting.folders`).
+        """
+        return _draft(self.connection.post("/api/drafts", {"path": path}))
 
     def validate(self, record: Mapping[str, Any] | str | bytes, profile: str = "dcat-ap") -> dict[str, Any]:
         """Check a record (plain, or Turtle) and return the report; nothing is stored."""
@@ -345,3 +356,7 @@ class Space:
         content = record.encode() if isinstance(record, str) else record
         headers = {"Content-Type": TURTLE}
         return self.connection.send("POST", path, params={"profile": profile}, content=content, headers=headers).json()
+
+
+def _draft(answer: Mapping[str, Any]) -> Draft:
+    return Draft(answer["record"], answer["kind"], tuple(answer["notes"]), answer["draft"])
