@@ -268,8 +268,7 @@ def build(
     delivery = Delivery(read, now, me, objects, grants.check)
     pushes = Pushes(begin, read, now, me, delivery, transfers, network, places)
     finder = Search(begin, read, me, triples, Index(database), pool, Limits(seconds=settings.reading.sparql_seconds))
-    period = timedelta(seconds=settings.federation.crawl_seconds) if settings.federation.crawl_seconds else None
-    federation = Federation(begin, read, now, me, messenger, period)
+    federation = Federation(begin, read, now, me, messenger, _crawls(settings))
     checks, purges = {"database": identity.peers, "triples": triples.sequence}, (identity.purge,)
     health = Health(begin, read, now, me, lambda whose, row: outbox.revive(whose, row), checks, purges)  # noqa: PLW0108 - the outbox comes below
     handlers = _handlers(evidence, federation, health, negotiations, pushes, finder, transfers)
@@ -298,6 +297,11 @@ def build(
         federation=federation,
         health=health,
     )
+
+
+def _crawls(settings: Settings) -> timedelta | None:
+    seconds = settings.federation.crawl_seconds
+    return timedelta(seconds=seconds) if seconds else None
 
 
 def _places(settings: Settings, grants: Grants, network: Network) -> Places:
