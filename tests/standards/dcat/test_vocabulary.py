@@ -121,7 +121,7 @@ def test_each_term_is_nearest_to_its_own_code(name: str) -> None:
         ("inspire-topic-category", f"{TOPIC.replace('http:', 'https:')}/oceans/", "oceans"),
         ("data-theme", f"{AUTHORITY}data-theme/ENV", "ENVI"),
         ("crs", "http://www.opengis.net/def/crs/EPSG/9.9.1/4326", "EPSG:4326"),
-        ("media-type", "https://www.iana.org/assignments/media-types/text/cvs", "text/csv"),
+        ("media-type", "https://www.iana.org/assignments/media-types/csv", "text/csv"),
     ],
 )
 def test_words_that_people_write_lead_to_the_term(name: str, word: str, code: str) -> None:
