@@ -105,8 +105,14 @@ def _pair(variables: Variables, latitudes: Iterable[Array], longitudes: Sequence
     def rank(each: Array) -> tuple[bool, int]:
         return variables.lookup(each.text("bounds") or "/", each.group) is None, -each.size
 
+    def fit(latitude: Array, longitude: Array) -> bool:
+        """Whether they are the two axes of a grid, or positions along the same axes."""
+        if latitude.along_itself:
+            return longitude.along_itself
+        return latitude.dimensions == longitude.dimensions
+
     for latitude in sorted(latitudes, key=rank):
-        for longitude in longitudes:
+        for longitude in sorted(longitudes, key=lambda each, of=latitude: not fit(of, each)):  # type: ignore[misc]
             alike = latitude.ndim == 1 or longitude.shape == latitude.shape
             if alike and longitude.group == latitude.group:
                 return Pair(latitude, longitude)
