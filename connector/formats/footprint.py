@@ -57,7 +57,8 @@ class Arcs:
         apart = low[1:] > high[:-1]
         if int(apart.sum()) >= ARCS_KEPT:
             gaps = np.where(apart, low[1:] - high[:-1], 0.0)
-            apart = gaps >= np.sort(gaps)[-ARCS_KEPT // 2]
+            apart = np.zeros(gaps.size, dtype=bool)
+            apart[np.argsort(gaps, kind="stable")[-(ARCS_KEPT // 2) :]] = True
         self._low = low[np.concatenate([[True], apart])]
         self._high = high[np.concatenate([apart, [True]])]
 

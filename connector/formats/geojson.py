@@ -26,6 +26,7 @@ from connector.formats.tables import time_columns
 DEPTH: Final = {"Point": 0, "MultiPoint": 1, "LineString": 1, "MultiLineString": 2, "Polygon": 2, "MultiPolygon": 3}
 POINTS: Final = frozenset({"Point", "MultiPoint"})
 NESTED: Final = 16
+LONGEST: Final = 32 << 20  # characters of one feature
 FIELDS: Final = 1000
 TOLERANCE: Final = 1e-3  # degrees
 WGS84: Final = 4326
@@ -69,7 +70,7 @@ def read(path: Path, limits: Limits) -> Facts:
     for _ in range(3):  # one reading more for each thing that can change the manner
         try:
             with path.open("rb") as file:
-                return _Reader(manner, budget).read(JsonStream(file))
+                return _Reader(manner, budget).read(JsonStream(file, LONGEST))
         except Again as again:
             manner = again.manner
     raise InvalidInput("The members of the GeoJSON contradict each other.")

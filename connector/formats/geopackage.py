@@ -15,7 +15,7 @@ import numpy as np
 import pyproj
 from pyproj.exceptions import CRSError
 
-from connector.errors import InvalidInput
+from connector.errors import InvalidInput, TooLarge
 from connector.formats import crs as systems
 from connector.formats import sqlite, wkb
 from connector.formats.budget import Budget
@@ -57,17 +57,27 @@ def read(path: Path, limits: Limits) -> Facts:
 
     Raises:
         InvalidInput: it is no GeoPackage, is damaged or cut off, or lists no content.
+        TooLarge: its own tables take longer to read than allowed.
     """
     budget = Budget(limits)
     small = path.stat().st_size <= READ_THROUGH
-    with sqlite.opened(path, budget) as database:
-        if "gpkg_contents" not in database.tables:
-            raise InvalidInput("The SQLite file is no GeoPackage: it has no table gpkg_contents.")
-        listed = database.rows(CONTENTS, [LAYERS + 1])
-        layers = [_layer(database, row, budget, small=small) for row in listed[:LAYERS]]
+    try:
+        with sqlite.opened(path, budget) as database:
+            layers, notes = _layers(database, budget, small=small)
+    except OutOfTime as error:
+        raise TooLarge("Reading the tables of the GeoPackage takes longer than allowed.") from error
     if not layers:
         raise InvalidInput("The GeoPackage lists no content.")
-    return _facts(layers, [f"Only the first {LAYERS} layers are described."] * (len(listed) > LAYERS))
+    return _facts(layers, notes)
+
+
+def _layers(database: Database, budget: Budget, *, small: bool) -> tuple[list[Layer], list[str]]:
+    """Return what `gpkg_contents` lists, and a note when that is more than is described."""
+    if "gpkg_contents" not in database.tables:
+        raise InvalidInput("The SQLite file is no GeoPackage: it has no table gpkg_contents.")
+    listed = database.rows(CONTENTS, [LAYERS + 1])
+    layers = [_layer(database, row, budget, small=small) for row in listed[:LAYERS]]
+    return layers, [f"Only the first {LAYERS} layers are described."] * (len(listed) > LAYERS)
 
 
 def _layer(database: Database, row: tuple[Any, ...], budget: Budget, *, small: bool) -> Layer:

@@ -11,7 +11,6 @@ from typing import IO, Any, Final, NoReturn
 from connector.errors import InvalidInput, TooLarge
 
 PIECE: Final = 1 << 20
-VALUE_CHARACTERS: Final = 32 << 20
 NEAR_END: Final = 16  # characters: what is wrong this near to the end of what was read may only be cut off there
 BLANK: Final = " \t\n\r\x1e"  # with the record separator of RFC 8142
 CUT_OFF: Final = "The JSON text is cut off."
@@ -25,7 +24,7 @@ class JsonStream:
         TooLarge: one value is longer than `longest` characters.
     """
 
-    def __init__(self, file: IO[bytes], longest: int = VALUE_CHARACTERS) -> None:
+    def __init__(self, file: IO[bytes], longest: int) -> None:
         self._file = file
         self._longest = longest
         self._bytes = codecs.getincrementaldecoder("utf-8-sig")()

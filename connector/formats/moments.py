@@ -24,7 +24,10 @@ CLOCK: Final = r"(?:[T ]\s*(?P<clock>\d{1,2}:?\d\d(?::?\d\d(?:[.,]\d+)?)?)\s*(?P
 DASHED: Final = re.compile(r"(?P<y>\d{4})(?P<s>[-/.])(?P<m>\d{1,2})(?:(?P=s)(?P<d>\d{1,2})" + CLOCK + ")?")
 DOTTED: Final = re.compile(r"(?P<d>\d{1,2})\.(?P<m>\d{1,2})\.(?P<y>\d{4})" + CLOCK)
 SLASHED: Final = re.compile(r"(?P<a>\d{1,2})/(?P<b>\d{1,2})/(?P<y>\d{4})" + CLOCK)
-COMPACT: Final = re.compile(r"(?P<y>\d{4})(?P<m>\d\d)(?P<d>\d\d)(?:T?(?P<clock>\d\d(?:\d\d){0,2})(?P<zone>Z)?)?")
+# Seconds since 1970 have ten digits, too: years that they could begin with are not taken for one.
+COMPACT: Final = re.compile(
+    r"(?P<y>(?:18[5-9]|19\d|2[01]\d)\d)(?P<m>\d\d)(?P<d>\d\d)(?:T?(?P<clock>\d\d(?:\d\d){0,2})(?P<zone>Z)?)?"
+)
 YEAR: Final = re.compile(r"(?P<y>[12]\d{3})")
 TIME_OF_DAY: Final = re.compile(r"\d{1,2}:\d\d(?::\d\d(?:[.,]\d+)?)?\s*(?:Z|UTC|[+-]\d\d(?::?\d\d)?)?")
 AMBIGUOUS: Final = (
@@ -98,7 +101,7 @@ class Moments:
                     self._slashed.add((int(found["a"]), int(found["b"]), int(found["y"]), clock, zone))
                 return
             moment, zoned = _parsed(text)
-        except ValueError:
+        except (ValueError, OverflowError):  # the last hour of the year 9999
             self._wrong += 1
             self._example = self._example or text
             return
@@ -117,7 +120,7 @@ class Moments:
             day, month = (one, two) if day_first else (two, one)
             try:
                 self.take(_moment(year, month, day, clock, zone))
-            except ValueError:
+            except (ValueError, OverflowError):
                 self._wrong += 1
         self._slashed.clear()
         return True

@@ -105,6 +105,8 @@ def _facts(file: pq.ParquetFile, limits: Limits, budget: Budget) -> Facts:
         positions = Positions(names[columns.latitude], names[columns.longitude])
         complete = _positions(file, (columns.latitude, columns.longitude), positions, limits, budget)
         notes += positions.notes()
+        if not complete:
+            notes.append("Only a part of the rows was read within the limits: the box is that of this part.")
         place = Place(positions.box(complete=complete), None, None, (), [])
     else:
         notes += columns.notes

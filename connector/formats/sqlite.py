@@ -92,8 +92,9 @@ def opened(path: Path, budget: Budget) -> Iterator[Database]:
             (sqlite3.SQLITE_LIMIT_LENGTH, VALUE_BYTES),
             (sqlite3.SQLITE_LIMIT_SQL_LENGTH, SQL_BYTES),
             (sqlite3.SQLITE_LIMIT_COLUMN, COLUMNS),
-            (sqlite3.SQLITE_LIMIT_EXPR_DEPTH, 50),
-            (sqlite3.SQLITE_LIMIT_COMPOUND_SELECT, 1),
+            # Views and triggers of honest files are parsed with the schema, too, although nothing runs them.
+            (sqlite3.SQLITE_LIMIT_EXPR_DEPTH, 500),
+            (sqlite3.SQLITE_LIMIT_COMPOUND_SELECT, 100),
             (sqlite3.SQLITE_LIMIT_ATTACHED, 0),
             (sqlite3.SQLITE_LIMIT_TRIGGER_DEPTH, 1),
         ):
