@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 
 import pyshacl
 import rdflib
+import rdflib.collection
 from pyoxigraph import BlankNode, Literal, NamedNode, Triple
 from rdflib.term import Node
 
@@ -149,12 +150,22 @@ def _result(report: rdflib.Graph, node: Node) -> Result:
     def named(name: str) -> str:
         term = report.value(node, SH[name])
         if isinstance(term, rdflib.BNode):
-            inverse = report.value(term, SH.inversePath) if name == "resultPath" else None
-            return f"^{inverse}" if inverse else f"_:{term}"
+            return _path(report, term) if name == "resultPath" else f"_:{term}"
         return "" if term is None else str(term).removeprefix(SH)
 
     severity = named("resultSeverity").lower()
     return Result(named("focusNode"), named("resultPath"), named("sourceConstraintComponent"), named("value"), severity)
+
+
+def _path(report: rdflib.Graph, path: Node | None) -> str:
+    """Return a path as SPARQL writes it."""
+    if not isinstance(path, rdflib.BNode):
+        return str(path)
+    if inverse := report.value(path, SH.inversePath):
+        return f"^{_path(report, inverse)}"
+    choices = report.value(path, SH.alternativePath)
+    parts = [_path(report, part) for part in rdflib.collection.Collection(report, choices or path)]
+    return f"({('|' if choices else '/').join(parts)})"
 
 
 @dataclass(frozen=True, slots=True)
