@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from connector.cli import converting, drafting, validating
+from connector.cli import converting, drafting, validating, watching
 from connector.cli.given import Files
 from connector.cli.output import Form, Output, say, write
 from connector.cli.remote import HERE, ApiKey, Url, space
@@ -17,6 +17,7 @@ datasets = typer.Typer(help="Datasets: from file to published record.", no_args_
 drafting.add_to(datasets)
 validating.add_to(datasets)
 converting.add_to(datasets)
+watching.add_to(datasets)
 
 
 @datasets.command()

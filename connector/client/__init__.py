@@ -14,6 +14,7 @@ from connector.client.agreements import Agreement, Transfer
 from connector.client.connection import Connection, NegotiationTerminated, TimedOut
 from connector.client.opening import open_file
 from connector.client.spaces import Draft, Hit, Hits, Space, Table, connect
+from connector.client.watching import Outcome, Template, Watch
 
 __all__ = [
     "Agreement",
@@ -22,10 +23,13 @@ __all__ = [
     "Hit",
     "Hits",
     "NegotiationTerminated",
+    "Outcome",
     "Space",
     "Table",
+    "Template",
     "TimedOut",
     "Transfer",
+    "Watch",
     "connect",
     "open_file",
 ]
