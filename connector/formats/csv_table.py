@@ -24,7 +24,8 @@ CELL: Final = 1 << 18
 COLUMNS: Final = 2000
 SAMPLE: Final = 200  # rows
 BATCH: Final = 20_000
-COMMENTS: Final = 200
+COMMENTS: Final = 200  # lines
+COMMENT: Final = ("#", "sep=")  # the second tells a spreadsheet the delimiter
 DELIMITERS: Final = ",;\t|"
 NUMBER: Final = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?")
 WITH_COMMA: Final = re.compile(r"[+-]?\d+,\d+")
@@ -93,13 +94,15 @@ def _open(path: Path, encoding: str) -> TextIOWrapper:
 def _dialect(path: Path, encoding: str) -> Dialect:
     with _open(path, encoding) as file:
         lines = list(islice(_lines(file), SAMPLE + COMMENTS))
-    skipped = next((place for place, line in enumerate(lines) if not line.startswith("#") and line.strip()), len(lines))
+    skipped = next(
+        (place for place, line in enumerate(lines) if line.strip() and not line.startswith(COMMENT)), len(lines)
+    )
     lines = lines[skipped : skipped + SAMPLE]
     if not lines:
         raise InvalidInput("The file holds no table: there is no line but comments.")
     delimiter, rows = _delimiter(lines)
     cells = [cell.strip() for row in rows[1:] for cell in row]
-    comma = delimiter != "," and any(WITH_COMMA.fullmatch(cell) for cell in cells)
+    comma = any(WITH_COMMA.fullmatch(cell) for cell in cells)
     return Dialect(encoding, delimiter, skipped, comma, _header(rows[0]))
 
 

@@ -227,11 +227,8 @@ class _Reader:
             notes.append(f"{self._placeless} of {self._features} features have no geometry.")
         if not self._features:
             notes.append("The collection holds no feature: there is no place, and no field is known.")
-        moments = [each for each in self._moments.values() if each.period()]
-        period = moments[0].period() if len(moments) == 1 else None
-        if len(moments) > 1:
-            notes.append("Several properties hold times: state by hand what time the data are about.")
-        elif period is None:
+        moments = self._times()
+        if moments is None:
             notes.append("The file does not say what time it is about: state the period by hand.")
         several = self._texts > 1
         return Facts(
@@ -245,14 +242,20 @@ class _Reader:
             epsg=WGS84 if crs == CRS84_IRI else epsg,
             native_bounds=self._footprint.bounds(),
             geometry_types=tuple(self._kinds),
-            period=period,
-            temporal_resolution=moments[0].spacing() if len(moments) == 1 else None,
+            period=moments.period() if moments else None,
+            temporal_resolution=moments.spacing() if moments else None,
             rows=self._features if self._complete else None,
             variables=tuple(
                 Variable(name=text, dtype=kind or None) for name, kind in self._fields.items() if (text := short(name))
             ),
             notes=tuple(notes),
         )
+
+    def _times(self) -> Moments | None:
+        """Return the times in the property that the rules for columns would choose, None when there are none."""
+        names = list(self._fields)
+        chosen = [self._moments[names[place]] for place in time_columns(names) if names[place] in self._moments]
+        return next((each for each in chosen if each.period()), None)
 
     def _compared(self, place: BBox | None) -> list[str]:
         said = _declared(self._root.get("bbox"))

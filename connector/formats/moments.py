@@ -75,6 +75,7 @@ class Moments:
         self._parsed = self._wrong = 0
         self._example = ""
         self._zoneless = False
+        self._whole = True
 
     def add(self, texts: Iterable[str]) -> None:
         """Take in values as they are written."""
@@ -90,6 +91,10 @@ class Moments:
             self._seen.add(moment)
         low, high = self._outer or (moment, moment)
         self._outer = min(low, moment), max(high, moment)
+
+    def outer_only(self) -> None:
+        """Say that what was taken are the outer times only: how many there are and their distance is not known."""
+        self._whole = False
 
     def _text(self, text: str) -> None:
         if text.lower() in MISSING:
@@ -135,13 +140,13 @@ class Moments:
             end=last.last(),
             first=first.written(),
             last=last.written(),
-            count=len(self._seen) if len(self._seen) <= KEPT else None,
+            count=len(self._seen) if self._whole and len(self._seen) <= KEPT else None,
             variable=short(self.name),
         )
 
     def spacing(self) -> str | None:
         """Return the regular distance of the times as ISO 8601, None when there is none or too few to tell."""
-        if not self._settle() or not FEW <= len(self._seen) <= KEPT:
+        if not self._settle() or not self._whole or not FEW <= len(self._seen) <= KEPT:
             return None
         ordered = sorted({each.begin for each in self._seen})
         return spacing([(two - one).total_seconds() for one, two in pairwise(ordered)])

@@ -5,6 +5,7 @@ positions, and count where the two differ. A column of geometries is only read w
 """
 
 import json
+import re
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,6 +39,7 @@ TOLERANCE: Final = 1e-3  # degrees
 NATIVE: Final = frozenset({"point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon"})
 NO_SYSTEM: Final = "The file does not say which reference system the geometries are in: name it and the place by hand."
 NO_GEO_PERIOD: Final = "The file does not say what time it is about: state the period by hand."
+ISO: Final = re.compile(r"\d{4}-\d\d-\d\d(?:T|$)")
 SIDES: Final = ("xmin", "ymin", "xmax", "ymax")
 
 
@@ -240,11 +242,8 @@ def _statistics(file: pq.ParquetFile, name: str, about: dict[str, Any]) -> Bound
         paths = (xs[0], ys[0], xs[0], ys[0]) if xs and ys else None
     if paths is None:
         return _geo_statistics(file, name)
-    places = {file.schema.column(index).path: index for index in range(len(file.schema))}
-    if any(path not in places for path in paths):
-        return None
-    low = [_extreme(file, places[path], "min") for path in paths[:2]]
-    high = [_extreme(file, places[path], "max") for path in paths[2:]]
+    low = [_extreme(file, path, 0) for path in paths[:2]]
+    high = [_extreme(file, path, 1) for path in paths[2:]]
     if None in low or None in high:
         return None
     left, bottom, right, top = (float(side) for side in (*low, *high) if side is not None)
@@ -263,20 +262,12 @@ def _covering(about: dict[str, Any]) -> tuple[str, ...] | None:
     return tuple(".".join(path) for path in paths if path)
 
 
-def _extreme(file: pq.ParquetFile, column: int, which: str) -> float | None:
-    """Return the least or the largest value of a column by the statistics of all row groups, None without them."""
-    found = []
-    for index in range(file.metadata.num_row_groups):
-        chunk = file.metadata.row_group(index).column(column)
-        about = chunk.statistics if chunk.is_stats_set else None
-        if about is not None and about.null_count is not None and about.null_count == chunk.num_values:
-            continue
-        if about is None or not about.has_min_max:
-            return None
-        found.append(getattr(about, which))
+def _extreme(file: pq.ParquetFile, path: str, which: int) -> float | None:
+    """Return the least (0) or the largest (1) value of a column by the statistics of all row groups, if they say."""
+    found = [each[which] for each in _ranges(file, path) or ()]
     if not found or not all(isinstance(value, int | float) and np.isfinite(value) for value in found):
         return None
-    return float(min(found) if which == "min" else max(found))
+    return float(max(found) if which else min(found))
 
 
 def _geo_statistics(file: pq.ParquetFile, name: str) -> Bounds | None:
@@ -369,26 +360,47 @@ def _positions(
 ) -> bool:
     """Take in the columns of positions; False when only a part was read."""
     names = [file.schema_arrow.field(place).name for place in places]
+    if file.metadata.num_rows > limits.coordinate_values:
+        ranges = [_ranges(file, name) for name in names]
+        if ranges[0] is not None and ranges[1] is not None:
+            positions.add_ranges(*(np.array(each, dtype=np.float64) for each in ranges))
+            return True
     rows = 0
     for batch in file.iter_batches(batch_size=1 << 16, columns=names, use_threads=False):
         columns = [batch.column(batch.schema.get_field_index(name)) for name in names]
         if all(pa.types.is_floating(each.type) or pa.types.is_integer(each.type) for each in columns):
             positions.add(*(_floats(each) for each in columns))
         else:
-            positions.add_texts(
-                *([str(x) if x is not None else "" for x in each.to_pylist()] for each in columns), comma=False
-            )
+            texts = [["" if value is None else str(value) for value in each.to_pylist()] for each in columns]
+            positions.add_texts(texts[0], texts[1], comma=False)
         rows += len(batch)
         if rows > limits.coordinate_values or budget.spent():
             return False
     return True
 
 
+def _ranges(file: pq.ParquetFile, name: str) -> list[tuple[Any, Any]] | None:
+    """Return the least and the largest value of a column in each row group, None when they are not all known."""
+    places = {file.schema.column(index).path: index for index in range(len(file.schema))}
+    found = []
+    for index in range(file.metadata.num_row_groups if name in places else 0):
+        chunk = file.metadata.row_group(index).column(places[name])
+        about = chunk.statistics if chunk.is_stats_set else None
+        if about is not None and about.null_count == chunk.num_values:
+            continue
+        if about is None or not about.has_min_max:
+            return None
+        found.append((about.min, about.max))
+    return found or None
+
+
 def _times(file: pq.ParquetFile, places: tuple[int, ...], limits: Limits, budget: Budget) -> Moments | None:
-    """Return the times of the table, None when no column holds any."""
+    """Return the times of the table, None when no column holds any, or too many to read them all."""
     if not places:
         return None
     names = [file.schema_arrow.field(place).name for place in places]
+    if file.metadata.num_rows > limits.coordinate_values:
+        return _outer_times(file, names)
     found: Moments | None = None
     rows = 0
     for batch in file.iter_batches(batch_size=1 << 16, columns=names, use_threads=False):
@@ -405,6 +417,23 @@ def _times(file: pq.ParquetFile, places: tuple[int, ...], limits: Limits, budget
         rows += len(batch)
         if rows > limits.coordinate_values or budget.spent():
             return None
+    return found
+
+
+def _outer_times(file: pq.ParquetFile, names: list[str]) -> Moments | None:
+    """Return the first and the last time by the statistics of the row groups; texts have an order only as ISO 8601."""
+    ranges = _ranges(file, names[0]) if len(names) == 1 else None
+    if ranges is None:
+        return None
+    kind = file.schema_arrow.field(names[0]).type
+    found = Moments(names[0])
+    sides = [side for pair in ranges for side in pair]
+    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+        for moment in _moments(pa.array(sides, kind)):
+            found.take(moment)
+    elif all(isinstance(side, str) and ISO.match(side) for side in sides):
+        found.add(sides)
+    found.outer_only()
     return found
 
 

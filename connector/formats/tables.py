@@ -57,6 +57,7 @@ TIMES: Final = (
 CLOCKS: Final = ("time", "time_utc", "hour_minute", "uhrzeit", "zeit")
 DAYS: Final = ("date", "date_utc", "datum", "obs_date", "sampling_date")
 PARTS: Final = (("year", "yr", "jahr"), ("month", "mon", "mo", "monat"), ("day", "tag"))
+DIGITS: Final = 40
 YEAR_LIKE: Final = re.compile(r"[12]\d{3}(?:\.0)?")
 BRACKETS: Final = re.compile(r"\s*[\[(]([^\])]*)[\])]\s*$")
 # As UDUNITS writes them; only what can be nothing else. `ms` may be milliseconds, `m` may be months or millions.
@@ -245,21 +246,32 @@ class Positions:
         there = ~(np.isnan(latitudes) | np.isnan(longitudes))
         self.missing += int(there.size - there.sum())
         latitudes, longitudes = latitudes[there], longitudes[there]
+        self._check(latitudes, longitudes)
+        if self.wrong is None and latitudes.size:
+            self._footprint.add(longitudes, latitudes, range(latitudes.size))
+
+    def add_ranges(self, latitudes: Floats, longitudes: Floats) -> None:
+        """Take in ranges (n, 2) that positions lie in: their least and their largest values."""
+        self._check(latitudes, longitudes)
+        if self.wrong is None:
+            self._footprint.add(longitudes.ravel(), latitudes.ravel(), range(0, longitudes.size, 2))
+
+    def _check(self, latitudes: Floats, longitudes: Floats) -> None:
         for kind, values, low, high in (
             ("latitude", latitudes, -POLE, POLE),
             ("longitude", longitudes, -TURN / 2, TURN),
         ):
-            out = np.flatnonzero((values < low) | (values > high))
+            out = values[(values < low) | (values > high)]
             if out.size and self.wrong is None:
-                self._refuse(kind, f"{values[out[0]]:g}")
-        if self.wrong is None and latitudes.size:
-            self._footprint.add(longitudes, latitudes, range(latitudes.size))
+                self._refuse(kind, f"{out[0]:g}")
 
     def _numbers(self, texts: Sequence[str], kind: str, *, comma: bool) -> Floats:
-        try:
-            return np.array(texts, dtype=str).astype(np.float64)
-        except ValueError:
-            numbers = []
+        if max(map(len, texts), default=0) <= DIGITS:  # as an array every text takes the room of the longest
+            try:
+                return np.array(texts, dtype=str).astype(np.float64)
+            except ValueError:
+                pass
+        numbers = []
         for text in texts:
             value = text.strip()
             if value.lower() in MISSING:

@@ -258,3 +258,17 @@ def test_sdmx_stays_with_its_own_reader(tmp_path: Path) -> None:
 def test_units_come_from_names_that_can_mean_nothing_else(name: str, unit: str | None) -> None:
     """`_ms` may be milliseconds or metres per second: no unit then."""
     assert unit_of(name) == unit
+
+
+def test_what_spreadsheets_write(tmp_path: Path) -> None:
+    """A first line that names the delimiter, and decimal commas in quotes."""
+    found = table(tmp_path / "x", 'sep=,\nlat,lon\n"47,5","8,25"\n"48,5","9,25"\n')
+    assert found.bbox is not None
+    assert sides(found.bbox) == [8.25, 47.5, 9.25, 48.5]
+
+
+def test_a_long_cell_among_numbers_takes_no_room_of_the_others(tmp_path: Path) -> None:
+    """Threat: one cell of 200 kB in a column of numbers must not make as much room for each of them."""
+    rows = "47,8\n" * 20_000
+    found = table(tmp_path / "x", f"lat,lon\n{rows}{'1' * 200_000},8\n")
+    assert found.bbox is None

@@ -264,3 +264,12 @@ def test_when_the_time_is_over_what_was_read_is_said(tmp_path: Path) -> None:
     assert found.bbox is not None
     assert found.bbox.basis == "sampled"
     assert any("first 256 features" in note for note in found.notes)
+
+
+def test_of_several_times_the_most_exact_counts(tmp_path: Path) -> None:
+    """A property with days beats one with years; they do not cancel each other out."""
+    found = read(
+        tmp_path / "x", collection(*(feature(point(5, 50), year=2020, date=f"2020-01-0{day}") for day in (1, 2, 3)))
+    )
+    assert found.period is not None
+    assert (found.period.begin, found.period.end, found.period.variable) == ("2020-01-01", "2020-01-03", "date")

@@ -227,12 +227,57 @@ def test_a_missing_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         registry.by_name("parquet").describe(tmp_path / "x", Limits())
 
 
-@pytest.mark.parametrize("cut", [5_000, 100])
-def test_positions_beyond_the_limit_are_sampled(tmp_path: Path, cut: int) -> None:
-    """Of a table with more rows than the limit allows the first are read, and the box says that it is of a part."""
-    pq.write_table(pa.table({"lat": np.linspace(0, 50, 200_000), "lon": np.zeros(200_000)}), tmp_path / "x")
-    found = read(tmp_path / "x", coordinate_values=cut)
+def test_positions_beyond_the_limit_are_those_of_the_statistics(tmp_path: Path) -> None:
+    """Of a table with more rows than the limit allows the footer gives the box, the first and the last time."""
+    start = np.datetime64("2020-01-01T00:00:00", "us")
+    columns = {
+        "lat": np.linspace(-10, 50, 20_000),
+        "lon": np.concatenate([np.linspace(170, 179, 10_000), np.linspace(-179, -170, 10_000)]),
+        "time": start + np.arange(20_000).astype("m8[h]"),
+    }
+    pq.write_table(pa.table(columns), tmp_path / "x", row_group_size=1000)
+    found = read(tmp_path / "x", coordinate_values=100)
+    assert found.rows == 20_000
+    assert found.bbox is not None
+    assert (sides(found.bbox), found.bbox.basis) == ([170, -10, -170, 50], "points")
+    assert found.period is not None
+    assert (found.period.begin, found.period.end) == ("2020-01-01T00:00:00", "2022-04-13T07:00:00")
+    assert (found.period.count, found.temporal_resolution) == (None, None)
+    whole = read(tmp_path / "x")
+    assert (whole.bbox, whole.temporal_resolution) == (found.bbox, "PT1H")
+
+
+def test_positions_beyond_the_limit_without_statistics_are_sampled(tmp_path: Path) -> None:
+    """Then the first rows are read, and the box says that it is of a part."""
+    made = pa.table({"lat": np.linspace(0, 50, 200_000), "lon": np.zeros(200_000)})
+    pq.write_table(made, tmp_path / "x", write_statistics=False)
+    found = read(tmp_path / "x", coordinate_values=100)
     assert found.rows == 200_000
     assert found.bbox is not None
     assert found.bbox.basis == "sampled"
     assert any("part of the rows" in note for note in found.notes)
+
+
+def test_statistics_that_are_no_degrees_are_asked_about(tmp_path: Path) -> None:
+    """A range beyond the poles is no range of latitudes."""
+    pq.write_table(pa.table({"lat": [0.0, 91.0], "lon": [0.0, 1.0]}), tmp_path / "x")
+    for limit in (1, 1000):
+        found = read(tmp_path / "x", coordinate_values=limit)
+        assert found.bbox is None
+        assert any("holds 91" in note for note in found.notes)
+
+
+@pytest.mark.parametrize(("texts", "known"), [(["2020-01-01", "2020-03-01"], True), (["1.3.2020", "2.1.2020"], False)])
+def test_texts_have_an_order_only_as_iso(tmp_path: Path, texts: list[str], known: bool) -> None:
+    """The least text is the first time only where the year comes first."""
+    pq.write_table(pa.table({"date": texts}), tmp_path / "x")
+    found = read(tmp_path / "x", coordinate_values=1)
+    assert (found.period is not None) == known
+
+
+def test_an_empty_table(tmp_path: Path) -> None:
+    """No row: no place and no time, and no mistake."""
+    pq.write_table(pa.table({"lat": pa.array([], pa.float64()), "lon": pa.array([], pa.float64())}), tmp_path / "x")
+    found = read(tmp_path / "x")
+    assert (found.rows, found.bbox, found.period) == (0, None, None)
+    assert read(geo(tmp_path / "y", [])).bbox is None
