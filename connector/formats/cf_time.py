@@ -21,6 +21,7 @@ from connector.formats.periods import spacing
 
 SINCE: Final = re.compile(r"\s*(\w+)\s+since\s+\S", re.IGNORECASE)
 NANOSECONDS: Final = re.compile(r"\s*(nanoseconds?|nsecs?|ns)(?=\s+since\s)", re.IGNORECASE)
+SHORT_ZONE: Final = re.compile(r"(?<=\s)([+-])(\d)(:\d{2})?\s*$")  # CF's own example is `... 15:15:42.5 -6:00`
 AS_DATES: Final = re.compile(r"\s*days?\s+as\s+%Y%m%d\.%f\s*", re.IGNORECASE)  # the absolute times of climate tools
 NOT_THE_TIME: Final = frozenset({"forecast_reference_time", "forecast_period"})
 AVERAGED: Final = r"\b(time|{name})\s*:\s*(mean|sum|minimum|maximum|mid_range|variance|standard_deviation|mode|median)"
@@ -36,13 +37,13 @@ class TimeAxis:
 
     def __init__(self, name: str, units: str, calendar: str, values: Floats, bounds: Floats | None) -> None:
         self.name = name
-        self.units = units
+        self.units = SHORT_ZONE.sub(r"\g<1>0\2\3", units)  # cftime passes over a zone of one digit
         self.written = calendar
         self.calendar = CALENDARS.get(calendar.lower(), calendar.lower())
         self.values = values
         self.bounds = bounds
         if NANOSECONDS.match(units):  # finer than the calendars count
-            self.units = NANOSECONDS.sub("microseconds", units)
+            self.units = NANOSECONDS.sub("microseconds", self.units)
             self.values = values / 1000.0
             self.bounds = None if bounds is None else bounds / 1000.0
 

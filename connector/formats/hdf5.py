@@ -31,7 +31,10 @@ UNREADABLE: Final = (OSError, KeyError, RuntimeError, TypeError, ValueError)
 
 
 class Make(NamedTuple):
-    """What was seen of a file: whether it is foreign to NetCDF, with neither its marks nor a dimension."""
+    """What was seen of a file: whether it is foreign to NetCDF, without its mark and with an axis without a scale.
+
+    The netCDF library reads memory that it did not set when some axes of a file have a scale and others have not.
+    """
 
     foreign: bool
 
@@ -45,10 +48,18 @@ def keep_inside(path: Path, objects: int) -> Make:
     """
     try:
         with h5py.File(path, "r") as file:
-            scales = any([each.is_scale for each in _walk(file, objects) if isinstance(each, h5py.Dataset)])  # noqa: C419 - all are visited
-            return Make(foreign=not scales and not NETCDF_MARKS & set(file.attrs))
+            datasets = [each for each in _walk(file, objects) if isinstance(each, h5py.Dataset)]
+            ours = bool(NETCDF_MARKS & set(file.attrs))
+            return Make(foreign=not ours and not all(map(_has_scales, datasets)))
     except (OSError, RuntimeError, KeyError) as error:
         raise InvalidInput(DAMAGED.format("HDF5"), fix=AGAIN) from error
+
+
+def _has_scales(dataset: h5py.Dataset) -> bool:
+    """Whether every axis of a dataset has a dimension scale, as the netCDF library writes them."""
+    if dataset.is_scale or dataset.shape is None:
+        return True
+    return all(h5py.h5ds.get_num_scales(dataset.id, axis) > 0 for axis in range(len(dataset.shape)))
 
 
 def _walk(file: h5py.File, objects: int) -> Iterator[h5py.Group | h5py.Dataset]:

@@ -27,7 +27,8 @@ FILE_TYPES: Final = "http://publications.europa.eu/resource/authority/file-type/
 HEAD_BYTES: Final = 1 << 16  # JSON tells by its keys, and they may stand behind a geometry
 BULLETIN_SEARCH: Final = 200  # a GTS bulletin header may stand before the message
 TIFF_MAGIC: Final = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-NETCDF_MAGIC: Final = (b"CDF\x01", b"CDF\x02", b"CDF\x05", b"\x89HDF\r\n\x1a\n")
+HDF5_MAGIC: Final = b"\x89HDF\r\n\x1a\n"
+NETCDF_MAGIC: Final = (b"CDF\x01", b"CDF\x02", b"CDF\x05", HDF5_MAGIC)
 CORE: Final = "server"
 PLUG_INS: Final = "plug-ins"
 ZARR_MARKERS: Final = (".zgroup", ".zarray", ".zmetadata", ".zattrs", "zarr.json")
@@ -121,6 +122,11 @@ class BuiltIn:
         return facts
 
 
+def _netcdf(head: bytes) -> bool:
+    # HDF5 may stand behind a block of the user's of 512 bytes, or twice or four times as much, and so on.
+    return head.startswith(NETCDF_MAGIC) or any(head.startswith(HDF5_MAGIC, at) for at in (512, 1024, 2048, 4096))
+
+
 def _zarr_zip(head: bytes) -> bool:
     return any(name.rpartition("/")[2] in ZARR_MARKERS for name in peek.zip_names(head))
 
@@ -167,7 +173,7 @@ BUILT_IN: Final[tuple[BuiltIn, ...]] = (
         reader="connector.formats.netcdf",
         packages=("netCDF4", "cftime", "h5py", "numpy"),
         extra="climate",
-        begins=lambda head: head.startswith(NETCDF_MAGIC),
+        begins=_netcdf,
     ),
     BuiltIn(
         name="grib",
