@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Mapping
 
 from tests.architecture.project import ROOT
-from tests.docs.reference import conformance, crosswalks, program, rules, web
+from tests.docs.reference import conformance, crosswalks, files, program, rules, web
 
 FOLDER = ROOT / "docs" / "reference"
 
@@ -17,7 +17,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "states.md": rules.states,
     "policies.md": rules.policies,
     "profiles.md": rules.profiles,
-    "formats.md": rules.formats,
+    "formats.md": files.formats,
     "crosswalks.md": crosswalks.crosswalks,
     "conformance.md": conformance.conformance,
 }

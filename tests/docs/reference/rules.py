@@ -6,7 +6,6 @@ from types import ModuleType
 from typing import Any
 
 from connector import library
-from connector.formats import registry
 from connector.standards.dcat import profiles as shelf
 from connector.standards.dsp import negotiation, transfer
 from connector.standards.dsp.negotiation import Role
@@ -180,32 +179,3 @@ def _vocabularies() -> str:
     listed: Mapping[str, Any] = tomllib.loads(library.read("vocab", "manifest.toml").decode())
     (rows,) = [value for value in listed.values() if isinstance(value, list)]
     return table(["File", "What it is", "Licence"], [[code(row["file"]), row["title"], row["licence"]] for row in rows])
-
-
-# --- formats ----------------------------------------------------------------------------------------------------------
-
-
-def formats() -> str:
-    """Return the page of the file formats."""
-    rows = [
-        [
-            each.title,
-            code(each.name),
-            code(each.media_type),
-            ", ".join(map(code, each.suffixes)),
-            code(getattr(each, "extra", "")),
-        ]
-        for each in registry.BUILT_IN
-    ]
-    return page(
-        "File formats",
-        """
-        A file of one of these formats describes itself: `greendeal dataset upload FILE` drafts its record. A format is
-        recognised by the first bytes of the file, by its name only where they say nothing. Files of any other format
-        can be shared too, with a record written by hand.
-
-        The file is read in a process of its own, with limits on memory, time and output, and without network.
-        """,
-        table(["Format", "Name", "Media type", "Endings", "Extra to install"], rows),
-        "Further formats are [added by an entry point](../how-to/extend.md).",
-    )
