@@ -23,7 +23,9 @@ SDMX_PARTS: Final = (
     *("dataSets", "dataflows", "dataStructures", "codelists", "conceptSchemes", "categorySchemes", "metadataSets"),
     *("agencySchemes", "contentConstraints", "dataConstraints", "metadataStructures", "provisionAgreements"),
 )
-SDMX_KEYS: Final = frozenset({*(f"data.{part}" for part in SDMX_PARTS), "dataSets", "data.structures"})
+SDMX_KEYS: Final = frozenset(
+    {*(f"data.{part}" for part in SDMX_PARTS), "dataSets", "data.structures", "data.structure", "structure.dimensions"}
+)
 ZIP: Final = b"PK\x03\x04"
 ZIP_HEADER: Final = 30  # bytes before the name of the first member
 ZIP_NAME_LENGTH: Final = slice(26, 28)

@@ -29,6 +29,7 @@ RESERVED: Final = frozenset(
     }
 )
 URN: Final = "urn:sdmx"
+XSI_TYPE: Final = "{http://www.w3.org/2001/XMLSchema-instance}type"
 
 
 class Base:
@@ -189,6 +190,11 @@ class Specific(Base):
             self._code(plain, text)
             if inferred_role(plain) == "dimension":
                 key.append(text)
+        measure = element.get(XSI_TYPE)
+        if measure and self.across not in TIMES and self.across not in element.attrib:
+            # A measure for each code of a dimension: the type of the observation names the code.
+            key.append(measure.rpartition(":")[2])
+            self.seen.note(self.across, "dimension", key[-1])
         if not self.in_series or self.across not in TIMES:
             self.seen.key((*(self.series if self.in_series else ()), *key))
 

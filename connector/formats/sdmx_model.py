@@ -127,7 +127,6 @@ class Gathered:
     steps: set[str | None] = field(default_factory=set)
     keys: set[int] = field(default_factory=set)
     odd_time: str | None = None
-    _seen_time: str | None = None
 
     def component(self, name: str, role: Role, *, inferred: bool = False) -> Component | None:
         """Return the component called `name`, entered now when it is new; None beyond 500 of them."""
@@ -157,9 +156,8 @@ class Gathered:
 
     def time(self, text: str, name: str = TIME) -> None:
         """Note a time period."""
-        if text == self._seen_time:
+        if text in self.times:
             return
-        self._seen_time = text
         self.component(name, "time")
         found = covered(text)
         if found is None:

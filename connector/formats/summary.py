@@ -13,7 +13,7 @@ from connector.formats.description import BBox, Description, Nature, Period, Sou
 
 EPSG: Final = re.compile(r"https?://www\.opengis\.net/def/crs/EPSG/[\d.]+/(\d+)")
 CRS84: Final = re.compile(r"https?://www\.opengis\.net/def/crs/OGC/[\d.]+/CRS84")
-DAY: Final = re.compile(r"-?\d{4,}-\d\d-\d\d")
+WHOLE: Final = re.compile(r"\d{4}(?:-\d{2})?")
 USUAL: Final = frozenset({"standard", "gregorian", "proleptic_gregorian"})
 """Calendars that are those of ISO 8601 for all times that data are about."""
 
@@ -139,9 +139,10 @@ def crs(described: Description) -> str | None:
 def covered(period: Period) -> tuple[str, str]:
     """Return the first and the last instant that the data cover, in the file's own calendar.
 
-    Statistics name months, quarters or years: these stand as the file has them.
+    Statistics name years or months: these stand as the file has them. Quarters and the like are no ISO 8601 and are
+    given by their first and last day.
     """
-    if not DAY.match(period.first):
+    if all(WHOLE.fullmatch(each) for each in (period.first, period.last)):
         return period.first, period.last
     if period.covers:
         return period.covers

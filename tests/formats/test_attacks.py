@@ -14,7 +14,7 @@ import rasterio
 
 from connector.errors import InvalidInput, NotFound, Refusal
 from connector.formats import Limits, describe, registry
-from tests.formats import hostile
+from tests.formats import hostile, safe_products
 
 DEMO: Final = Path(__file__).resolve().parents[2] / "connector" / "demo" / "data"
 
@@ -243,3 +243,31 @@ def test_a_damaged_file_never_harms_the_caller(name: str, tmp_path: Path) -> Non
     path.write_bytes(raw)
     assert said(path, limits=Limits(cpu_seconds=10))
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_addresses_in_documents_are_not_visited(tmp_path: Path, secret: Path) -> None:
+    """Threat: catalogue documents and messages that name addresses and paths: assets, schemas, footers, manifests."""
+    with hostile.counting_server() as (url, hits):
+        item = {
+            "type": "Feature",
+            "stac_version": "1.0.0",
+            "stac_extensions": [f"{url}/schema.json"],
+            "geometry": {"type": "Point", "coordinates": [1, 2], "crs": {"type": "link", "href": f"{url}/crs"}},
+            "properties": {"datetime": "2020-01-01T00:00:00Z"},
+            "links": [{"rel": "license", "href": f"{url}/terms"}, {"rel": "collection", "href": f"{url}/c.json"}],
+            "assets": {"a": {"href": f"{url}/a.tif"}, "b": {"href": secret.as_uri()}},
+        }
+        (tmp_path / "item.json").write_bytes(msgspec.json.encode(item))
+        schema = f'xmlns:i="http://www.w3.org/2001/XMLSchema-instance" i:schemaLocation="urn:x {url}/x.xsd" xmlns:m'
+        (tmp_path / "data.xml").write_text(sdmx(url, "").replace("xmlns:m", schema))
+        include = '<x:include xmlns:x="http://www.w3.org/2001/XInclude" href="{}"/></m:DataSet>'
+        (tmp_path / "more.xml").write_text(sdmx("", "").replace("</m:DataSet>", include.format(secret.as_uri())))
+        product = safe_products.sentinel1()
+        for path in (f"{url}/a.tiff", "../../passwd", secret.as_posix()):
+            product["manifest.safe"] = product["manifest.safe"].replace(b"./measurement/s1a", path.encode(), 1)
+        safe_products.zipped(tmp_path / "a.zip", product)
+        for path in sorted(tmp_path.iterdir()):
+            if path != secret:
+                assert hostile.CONFIDENTIAL[:8] not in said(path)
+                describe(path)
+        assert hits == []
