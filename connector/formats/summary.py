@@ -88,7 +88,8 @@ def title(described: Description) -> tuple[str | None, Source | None]:
     if described.title:
         return described.title, described.sources.get("title", "attribute")
     # The words for a band of a raster say which colour it is, not what is to be seen.
-    worded = [each for each in described.variables if each.long_name and not described.raster]
+    bands = described.raster or described.scene
+    worded = [each for each in described.variables if each.long_name and not bands]
     if not worded:
         return None, None
     main = max(worded, key=lambda each: len(each.shape))

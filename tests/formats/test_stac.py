@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from connector.errors import InvalidInput
 from connector.formats import Facts, Limits, detect, rings, stac
+from connector.formats.description import describe_file
+from connector.formats.summary import summary
 
 Read = Callable[[Any], Facts]
 SQUARE: Final = {"type": "Polygon", "coordinates": [[[10, 40], [12, 40], [12, 43], [10, 43], [10, 40]]]}
@@ -289,6 +291,13 @@ def test_a_collection_of_items_is_a_series_of_them(read: Read) -> None:
     assert [each.name for each in found.variables] == ["B02", "scl"]
     assert found.epsg is None
     assert any("1 of the features are no STAC items" in note for note in found.notes)
+
+
+def test_a_band_is_no_title(read: Read) -> None:
+    """An item without a title has none: the words for its first band say which colour it is, not what is to be seen."""
+    facts = read(changed(ITEM, title=...))
+    described = describe_file(facts, reader="stac", media_type="application/json", file_type=None, size=1, sha256=None)
+    assert summary("x", described)["title"] is None
 
 
 def test_a_catalogue_and_an_older_version_are_called_what_they_are(read: Read) -> None:
