@@ -37,6 +37,7 @@ from connector.capabilities.agreements import AgreementEnded, Agreements
 from connector.capabilities.catalog import Catalog
 from connector.capabilities.datasets import DatasetPublished, Datasets, DatasetWithdrawn
 from connector.capabilities.delivery import Delivery
+from connector.capabilities.drafts import Drafts
 from connector.capabilities.evidence import EvidenceBook
 from connector.capabilities.federation import CrawlAsked, CrawlDue, Federation
 from connector.capabilities.grants import Grants
@@ -50,9 +51,11 @@ from connector.capabilities.identity import (
     installed,
     load_or_create_key,
 )
+from connector.capabilities.imports import ImportDue, Imports
 from connector.capabilities.local import LocalFiles
 from connector.capabilities.messenger import TRY_AGAIN, Messenger
 from connector.capabilities.moves import Moves
+from connector.capabilities.naming import Names
 from connector.capabilities.negotiations import Negotiations
 from connector.capabilities.notices import (
     NegotiationMessageDue,
@@ -66,7 +69,9 @@ from connector.capabilities.notices import (
 )
 from connector.capabilities.offers import OfferClosed, OfferMade, Offers
 from connector.capabilities.places import Places
+from connector.capabilities.publication import Publication
 from connector.capabilities.pushing import Pushes
+from connector.capabilities.quality import AddressesDue, Quality
 from connector.capabilities.search import Search
 from connector.capabilities.transfers import Transfers
 from connector.network import Egress, Network
@@ -84,7 +89,7 @@ from connector.storage.outbox import Handler, Outbox
 from connector.storage.sparql import Limits, QueryPool
 from connector.storage.triples import Triples
 from connector.storage.work import Database
-from connector.web import data, drafting, dsp, problems
+from connector.web import data, drafting, dsp, importing, problems
 from connector.web.auth import principal_of
 from connector.web.bodies import BoundedBodies
 from connector.web.routes import ROUTES
@@ -109,6 +114,8 @@ SUBSCRIBERS: Final[Mapping[type[Event], tuple[str, ...]]] = {
     CrawlAsked: ("federation.crawl",),
     CrawlDue: ("federation.crawl", "federation.schedule"),
     EvidenceRecorded: ("evidence.seal",),
+    AddressesDue: ("quality.check",),
+    ImportDue: ("imports.run",),
     TidyDue: ("health.tidy",),
     DeliveryFailed: ("negotiations.undelivered", "transfers.undelivered", "pushes.failed", "federation.failed"),
 }
@@ -160,6 +167,9 @@ class Connector:
     identity: Identity
     evidence: EvidenceBook
     datasets: Datasets
+    drafts: Drafts
+    imports: Imports
+    quality: Quality
     local: LocalFiles
     offers: Offers
     agreements: Agreements
@@ -257,6 +267,7 @@ def build(
     messenger = Messenger(network, identity.prove, passing)
     address, check_url = settings.public_url + dsp.PATH, network.check_url
     objects, triples = Objects(folder / "objects"), Triples.open_or_reset(folder / "triples")
+    records = _records(settings, database, network, objects)
     pool = QueryPool(triples, size=settings.reading.sparql_workers)
     grants, ledger = Grants(read, now, new_id, me, identity.key), Ledger(database, now, sign_heads(identity))
     evidence = EvidenceBook(read, ledger, lambda: verify(database, me, check=check_heads(identity)), me)
@@ -269,9 +280,12 @@ def build(
     pushes = Pushes(begin, read, now, me, delivery, transfers, network, places)
     finder = Search(begin, read, me, triples, Index(database), pool, Limits(seconds=settings.reading.sparql_seconds))
     federation = Federation(begin, read, now, me, messenger, _crawls(settings))
-    checks, purges = {"database": identity.peers, "triples": triples.sequence}, (identity.purge,)
-    health = Health(begin, read, now, me, lambda whose, row: outbox.revive(whose, row), checks, purges)  # noqa: PLW0108 - the outbox comes below
-    handlers = _handlers(evidence, federation, health, negotiations, pushes, finder, transfers)
+    checks = {"database": identity.peers, "triples": triples.sequence}
+    chores = (identity.purge, records["quality"].schedule)
+    health = Health(begin, read, now, me, lambda whose, row: outbox.revive(whose, row), checks, chores)  # noqa: PLW0108 - the outbox comes below
+    parts = {**records, "evidence": evidence, "federation": federation, "health": health, "search": finder}
+    parts |= {"negotiations": negotiations, "pushes": pushes, "transfers": transfers}
+    handlers = _handlers(parts)
     outbox = Outbox(database, handlers, now, lease=LEASE, rests={"evidence.seal": SEALING_RESTS})
     return Connector(
         settings=settings,
@@ -283,19 +297,9 @@ def build(
         outbox=outbox,
         lane=Lane(database, {name: cast("Reaction", handlers[name]) for name in REACTIONS}),
         identity=identity,
-        evidence=evidence,
-        datasets=Datasets(begin, read, now, me, f"{settings.public_url}/datasets", settings.name, objects, _describe),
-        local=_local(settings),
-        offers=Offers(begin, read, now, me),
         agreements=agreements,
-        negotiations=negotiations,
-        transfers=transfers,
         delivery=delivery,
-        pushes=pushes,
-        catalog=Catalog(begin, read, me, settings.name, settings.about, f"{settings.public_url}/catalog", address),
-        search=finder,
-        federation=federation,
-        health=health,
+        **parts,
     )
 
 
@@ -304,43 +308,35 @@ def _crawls(settings: Settings) -> timedelta | None:
     return timedelta(seconds=seconds) if seconds else None
 
 
+def _records(settings: Settings, database: Database, network: Network, objects: Objects) -> dict[str, Any]:
+    """Return what looks after our own records and shows them, by its names in `Connector`."""
+    me, begin, read, given = settings.participant, database.begin, database.read, settings.publishing
+    publication = Publication(Names(given.base.rstrip("/") or settings.home, settings.home), me)
+    period = timedelta(days=given.check_days) if given.check_days else None
+    quality = Quality(begin, read, now, me, settings.home, network, period)
+    datasets = Datasets(begin, read, now, me, settings.name, objects, _describe, publication, quality)
+    iri, address = f"{settings.public_url}/catalog", settings.public_url + dsp.PATH
+    return {
+        "datasets": datasets,
+        "drafts": Drafts(begin, read, now, new_id, me, datasets),
+        "imports": Imports(begin, read, now, me, objects, datasets, settings.folder / "imports"),
+        "quality": quality,
+        "local": _local(settings),
+        "offers": Offers(begin, read, now, me),
+        "catalog": Catalog(begin, read, me, settings.name, settings.about, iri, address, publication),
+    }
+
+
 def _places(settings: Settings, grants: Grants, network: Network) -> Places:
     bucket = S3Bucket(**msgspec.structs.asdict(settings.bucket)) if settings.bucket.name else None
     address, data_address = settings.public_url + dsp.PATH, settings.data_url + data.PATH
     return Places(address, data_address, grants.give, network.check_url, now, grants.seconds, bucket)
 
 
-def _handlers(
-    evidence: EvidenceBook,
-    federation: Federation,
-    health: Health,
-    negotiations: Negotiations,
-    pushes: Pushes,
-    search: Search,
-    transfers: Transfers,
-) -> dict[str, Handler]:
-    """Return who is meant by each name in `SUBSCRIBERS`."""
-    return {
-        "evidence.seal": evidence.seal,
-        "federation.crawl": federation.crawl,
-        "federation.failed": federation.failed,
-        "federation.forget": federation.forget,
-        "federation.schedule": federation.schedule,
-        "health.tidy": health.tidy,
-        "negotiations.act": negotiations.act,
-        "negotiations.react": negotiations.react,
-        "negotiations.send": negotiations.send,
-        "negotiations.undelivered": negotiations.undelivered,
-        "pushes.clear": pushes.clear,
-        "pushes.failed": pushes.failed,
-        "pushes.push": pushes.push,
-        "search.project": search.project,
-        "transfers.act": transfers.act,
-        "transfers.end": transfers.end,
-        "transfers.react": transfers.react,
-        "transfers.send": transfers.send,
-        "transfers.undelivered": transfers.undelivered,
-    }
+def _handlers(parts: Mapping[str, object]) -> dict[str, Handler]:
+    """Return who is meant by each name in `SUBSCRIBERS`: a part, a point, and what it does."""
+    names = {name for each in SUBSCRIBERS.values() for name in each}
+    return {name: getattr(parts[part], act) for name in names for part, act in (name.split("."),)}
 
 
 def open_data_door(settings: Settings) -> tuple[Settings, socket | None]:
@@ -402,7 +398,7 @@ def web(connector: Connector, *, routes: Sequence[ControllerRouterHandler] = ())
         lifespan=[running],
         openapi_config=OpenAPIConfig(title=f"{settings.name}: connector", version=VERSION, path="/api/schema"),
         compression_config=CompressionConfig(backend="gzip", exclude=[data.PATH, dsp.PATH]),
-        middleware=[DefineMiddleware(BoundedBodies, messages=dsp.PATH, streamed=drafting.UPLOADS)],
+        middleware=[DefineMiddleware(BoundedBodies, messages=dsp.PATH, streamed=(drafting.UPLOADS, importing.PATH))],
         request_max_body_size=None,
         type_encoders={Report: Report.document},
         state=State(

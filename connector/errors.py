@@ -5,8 +5,10 @@
     │  ├─ TooLarge       it is larger, deeper or slower to read than allowed
     │  └─ TooSlow        it did not come in the time that it may take
     ├─ NotFound          there is no such thing, or it is not the asker's to see
+    │  └─ Gone           there was, and everyone may know when and why it went
     ├─ IllegalMove       the protocol does not allow this message in this state
     ├─ Conflict          it contradicts what is already recorded
+    │  └─ Stale          somebody changed it meanwhile; the differences are in it
     ├─ Unauthenticated   the asker did not prove who they are
     ├─ Denied            the asker is known and may not; the reasons say why
     ├─ Busy              not now; the same request may succeed later
@@ -15,8 +17,9 @@
 A refusal says what is wrong, where, and how to mend it. Anything that is not a `Refusal` is a bug.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from typing import Any
 
 
 class Refusal(Exception):  # noqa: N818 - refusals read as claims, see the house names
@@ -62,12 +65,36 @@ class NotFound(Refusal):
         super().__init__(f"There is no {kind} {key!r}.", fix=f"Check the id, or list what there is of kind {kind}.")
 
 
+class Gone(NotFound):
+    """There was such a thing; when and why it went is in the message."""
+
+    def __init__(self, kind: str, key: str, said: str) -> None:
+        super().__init__(kind, key)
+        self.message = f"The {kind} {key!r} is no more: {said}"
+        self.args = (self.message,)
+        self.fix = None
+
+
 class IllegalMove(Refusal):
     """The protocol does not allow this message in this state."""
 
 
 class Conflict(Refusal):
     """It contradicts what is already recorded."""
+
+
+class Stale(Conflict):
+    """Somebody changed it meanwhile: `differences` are the fields that are not as the asker has them.
+
+    Each has `field`, `stored` and `yours`; what is missing on a side is None.
+    """
+
+    def __init__(self, message: str, differences: Sequence[Mapping[str, Any]], *, fix: str) -> None:
+        reasons = [
+            f"{each['field']}: stored is {each['stored']!r}, yours is {each['yours']!r}." for each in differences
+        ]
+        super().__init__(message, fix=fix, reasons=reasons)
+        self.differences = tuple(differences)
 
 
 class Unauthenticated(Refusal):

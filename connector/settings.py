@@ -119,6 +119,16 @@ class Federation(_Part, frozen=True):
     """Time between two crawls of one peer, in seconds; 0: only on request."""
 
 
+class Publishing(_Part, frozen=True):
+    """How records are named and looked after."""
+
+    base: str = ""
+    """Address under which new datasets are named, without a slash at the end, such as a w3id.org address that leads
+    here; empty: `datasets` below the server's address."""
+    check_days: float = 7.0
+    """Days after which the addresses in our records are asked again whether they answer; 0: only on request."""
+
+
 class Settings(_Part, frozen=True):
     """Everything an operator can set."""
 
@@ -138,6 +148,7 @@ class Settings(_Part, frozen=True):
     outbound: Outbound = Outbound()
     reading: Reading = Reading()
     federation: Federation = Federation()
+    publishing: Publishing = Publishing()
     folder: Path = Path()
     """The data folder; set by the program, not in the file."""
 
@@ -145,6 +156,11 @@ class Settings(_Part, frozen=True):
     def public_url(self) -> str:
         """Address under which others reach this connector, without a slash at the end."""
         return self.server.public_url.rstrip("/") or f"http://{self.server.host}:{self.server.port}"
+
+    @property
+    def home(self) -> str:
+        """Address below which the datasets are shown, without a slash at the end."""
+        return f"{self.public_url}/datasets"
 
     @property
     def about(self) -> str:

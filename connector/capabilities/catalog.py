@@ -9,7 +9,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 from urllib.parse import urlencode
 
 import msgspec
@@ -20,6 +20,7 @@ from sqlmodel import col
 from connector.capabilities.evidence import Begin
 from connector.capabilities.identity import Principal
 from connector.capabilities.pages import Page, Pages
+from connector.capabilities.publication import Publication
 from connector.errors import Busy, InvalidInput, NotFound, TooLarge
 from connector.standards import rdf
 from connector.standards.dsp import catalog as dsp
@@ -75,6 +76,7 @@ class Catalog:
     description: str
     iri: str
     address: str
+    publication: Publication
     pages: Pages = field(default_factory=Pages)
 
     def page(self, wanted: Sequence[Any], asker: Principal, continuation: str = "") -> Page:
@@ -121,7 +123,7 @@ class Catalog:
             return not shelf.state(work, _form(self.address)).fresh
 
     def triples(self) -> rdf.Triples:
-        """Return the whole catalog as a DCAT-AP record: the catalog itself and every own dataset."""
+        """Return the whole catalog as a DCAT-AP record: the catalog itself, its entries, and every own dataset."""
         with self.read(self.participant) as work:
             rows = work.select(
                 Dataset,
@@ -129,7 +131,9 @@ class Catalog:
                 col(Dataset.state) == "published",
                 order_by=col(Dataset.id),
             )
-        return (*self._head(rows), *(triple for row in rows for triple in record_triples(row.record)))
+            orders = [each for row in rows if row.kind == "series" for each in self.publication.order(work, row)]
+        records = (triple for row in rows for triple in record_triples(row.record))
+        return tuple(dict.fromkeys((*self._head(rows), *records, *orders)))
 
     def _fresh(self, read: Callable[[Work, int], T]) -> T:
         """Return what `read` finds on the shelf once everything that changed is on it."""
@@ -208,7 +212,12 @@ class Catalog:
         ):
             yield Triple(subject, NamedNode(rdf.full(name)), value)
         for row in rows:
-            yield Triple(catalog, NamedNode(rdf.full("dcat:dataset")), NamedNode(row.id))
+            # A series is no dataset to DCAT-AP, and dcat:resource is what DCAT has for whatever a catalog lists.
+            name = "dcat:resource" if row.kind == "series" else "dcat:dataset"
+            yield Triple(catalog, NamedNode(rdf.full(name)), NamedNode(row.id))
+            entry = self.publication.entry(row)
+            yield Triple(catalog, NamedNode(rdf.full("dcat:record")), cast("NamedNode", entry[0].subject))
+            yield from entry
 
 
 def view_of(asker: Principal) -> str:  # noqa: ARG001 - the seam: who would see another catalog is told apart here

@@ -8,9 +8,11 @@ from typing import Any
 
 from sqlmodel import col
 
+from connector.capabilities import terms
 from connector.capabilities.evidence import Begin, Clock
 from connector.capabilities.identity import Principal
-from connector.errors import NotFound
+from connector.errors import InvalidInput, NotFound
+from connector.standards import rdf
 from connector.standards.dsp import automation as rules
 from connector.standards.dsp.automation import Automation
 from connector.standards.dsp.negotiation import Role
@@ -61,16 +63,24 @@ class Offers:
 
         Raises:
             NotFound: there is no such dataset of ours in the catalog.
-            InvalidInput: the policy has a term that this connector does not understand and so could not enforce, or
-                the script a step that the protocol does not allow.
+            InvalidInput: the policy has a term that this connector does not understand and so could not enforce, the
+                script a step that the protocol does not allow, or the policy contradicts what the record says of its
+                openness.
         """
         steps = rules.read(automation, script, "negotiation", Role.PROVIDER)
-        terms = intake.write(intake.read(policy))
-        mark = intake.fingerprint(terms)
+        offered = intake.write(intake.read(policy))
+        mark = intake.fingerprint(offered)
         with self.begin(self.participant) as work:
-            if work.need(Dataset, self.participant, dataset).state != "published":
+            row = work.need(Dataset, self.participant, dataset)
+            if row.state != "published":
                 raise NotFound("dataset", dataset)
+            if row.kind == "series":
+                raise InvalidInput(
+                    "A series is not offered itself.", where="dataset", fix="Offer the datasets that are in it."
+                )
             key = offer_id(dataset, mark)
+            record = rdf.parse(row.record, rdf.Format.N_TRIPLES)
+            terms.check(record, dataset, {key: policy_of(key, offered, self.participant)}, self.now())
             if (ours := work.find(Offer, key, lock=True)) is not None:
                 if (ours.state, ours.automation, ours.script) == ("open", automation, steps):
                     return ours
@@ -81,7 +91,7 @@ class Offers:
                         participant=self.participant,
                         id=key,
                         dataset=dataset,
-                        policy={**terms, "@id": key, "@type": "Offer", "assigner": self.participant},
+                        policy=policy_of(key, offered, self.participant),
                         fingerprint=mark,
                         automation=automation,
                         script=steps,
@@ -135,6 +145,11 @@ def open_offers(work: Work, dataset: str) -> list[Offer]:
     """Return the offers under which `dataset` can be had now, oldest first."""
     conditions = [col(Offer.dataset) == dataset, col(Offer.state) == "open"]
     return work.select(Offer, *conditions, order_by=[col(Offer.created), col(Offer.id)])
+
+
+def policy_of(key: str, terms: Mapping[str, Any], provider: str) -> dict[str, Any]:
+    """Return terms as the offer that peers see."""
+    return {**terms, "@id": key, "@type": "Offer", "assigner": provider}
 
 
 def offer_id(dataset: str, mark: str) -> str:

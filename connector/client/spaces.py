@@ -10,6 +10,7 @@ from uuid import uuid4
 from connector.client.agreements import Agreement
 from connector.client.connection import Connection, NegotiationTerminated
 from connector.client.opening import library
+from connector.client.records import Records
 from connector.errors import InvalidInput, NotFound, PeerFailed
 
 Accept = Literal["any"] | Sequence[Mapping[str, Any]]
@@ -160,7 +161,7 @@ class Table(list[dict[str, str]]):
         return library("pandas").DataFrame(list(self))
 
 
-class Space:
+class Space(Records):
     """A data space, seen through one connector; as a context manager it closes its connections at the end."""
 
     def __init__(self, connection: Connection) -> None:

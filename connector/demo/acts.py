@@ -135,7 +135,7 @@ class Acts:
         """Complete the draft by hand, check it against the shapes, and publish it."""
         space, draft = self.fleet[one].space, self.drafts[one.name]
         (file,) = draft.record["distribution"]
-        record = draft.with_(title={"en": one.about["title"]}, distribution=[{**file, "licence": one.about["licence"]}])
+        record = draft.with_(title={"en": one.about["title"]}, distribution=[{**file, **_terms(one)}])
         report = space.validate(record)
         if not report["conforms"]:
             raise Failed(f"The record does not conform: {report['results'][0]['message']}", of=[one.participant])
@@ -253,6 +253,20 @@ class Acts:
             self.stage.say(f"refused because: {refusal.reasons[0]}")
             return f"refused: {refusal.reasons[0]}"
         raise Failed("A transfer began under an agreement that has ended.", of=[one.participant])
+
+
+def _terms(one: Provider) -> dict[str, Any]:
+    """Return what a record says of its terms: the licence where the offer is open, else whose data these are.
+
+    An open licence and a closed offer contradict each other, and the connector would refuse them; the demo's files are
+    open, and stand for data that are not.
+    """
+    if one.is_open:
+        return {"licence": one.about["licence"]}
+    words = (
+        f"{one.about['licence_text']}: {one.about['attribution']}. Here under the terms of the offer, as an example."
+    )
+    return {"rights": [{"description": {"en": words}}]}
 
 
 def _kelvin(data: Any, name: str) -> str:

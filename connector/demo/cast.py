@@ -39,6 +39,11 @@ class Provider(Actor):
         return DATA / self.file
 
     @property
+    def is_open(self) -> bool:
+        """Whether everybody may have the data, for anything."""
+        return self.template in {"open", "attribution"}
+
+    @property
     def about(self) -> Mapping[str, str]:
         """What the manifest says about the file.
 

@@ -28,11 +28,11 @@ class BoundedBodies:
     Args:
         app: what handles the request.
         messages: path under which bodies are messages of the protocol.
-        streamed: path of the handler that takes files piece by piece.
+        streamed: paths of the handlers that take files piece by piece.
         seconds: see `SECONDS`.
     """
 
-    def __init__(self, app: ASGIApp, messages: str, streamed: str, seconds: float = SECONDS) -> None:
+    def __init__(self, app: ASGIApp, messages: str, streamed: tuple[str, ...], seconds: float = SECONDS) -> None:
         self._app = app
         self._messages = messages
         self._streamed = streamed

@@ -1,7 +1,6 @@
 """Own API: upload a file and get the record that it supports."""
 
 import asyncio
-import re
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
@@ -18,6 +17,7 @@ from connector.errors import InvalidInput, Refusal, TooLarge
 from connector.storage.objects import Objects
 from connector.web.auth import needs
 from connector.web.given import Given
+from connector.web.uploads import filename_of, pieces, receive
 
 _LINES: Final = "application/jsonl"
 _PATH_BYTES: Final = 16_384
@@ -48,10 +48,9 @@ class DraftController(Controller):
             if _LINES in request.headers.get("accept", ""):
                 return Stream(_told(local, path), media_type=_LINES)
             return await asyncio.to_thread(local.draft, path)
-        if not re.fullmatch(r"[^/\\\x00-\x1f]{1,200}", filename):
-            raise InvalidInput("This is no file name.", where="filename", fix="Give the name without its folders.")
-        digest = await _receive(request, objects, upload_bytes)
-        return await asyncio.to_thread(datasets.draft, digest, filename)
+        name = filename_of(filename)
+        digest = await receive(request, objects, upload_bytes)
+        return await asyncio.to_thread(datasets.draft, digest, name)
 
 
 class Place(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -63,7 +62,7 @@ class Place(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 async def _named(request: Request[Any, Any, Any]) -> str:
     """Return the path that a JSON body names."""
     raw = bytearray()
-    async for piece in _pieces(request):
+    async for piece in pieces(request):
         raw += piece
         if len(raw) > _PATH_BYTES:
             raise TooLarge("This is no path.", where="path", fix=_HOW)
@@ -93,16 +92,3 @@ async def _told(local: LocalFiles, path: str) -> AsyncIterator[bytes]:
     except Refusal as no:
         error = {"what": no.message, "where": no.where or path, "fix": no.fix}
         yield msgspec.json.encode({"file": path, "error": error}) + b"\n"
-
-
-async def _receive(request: Request[Any, Any, Any], objects: Objects, limit: int) -> str:
-    """Keep the body as a file, piece by piece, and return its SHA-256."""
-    with objects.receive(limit=limit) as incoming:
-        async for piece in _pieces(request):
-            await asyncio.to_thread(incoming.write, piece)
-    return incoming.digest
-
-
-async def _pieces(request: Request[Any, Any, Any]) -> AsyncIterator[bytes]:
-    async for piece in request.stream():
-        yield piece

@@ -6,15 +6,16 @@ from typing import Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from litestar import Controller, Request, Response, get
 from litestar.params import FromPath
-from litestar.status_codes import HTTP_304_NOT_MODIFIED
+from litestar.status_codes import HTTP_304_NOT_MODIFIED, HTTP_410_GONE
 
 from connector.capabilities.catalog import Catalog, etag, record_triples
 from connector.capabilities.datasets import Datasets
 from connector.capabilities.offers import Offers
-from connector.errors import InvalidInput
+from connector.errors import InvalidInput, NotFound
 from connector.standards import rdf
 from connector.standards.dcat import graph, model
 from connector.standards.odrl import explain, intake
+from connector.storage.tables import Dataset, Tombstone
 from connector.web.accept import best
 from connector.web.given import Given
 from connector.web.paths import tail
@@ -46,7 +47,8 @@ class LinkedDataController(Controller):
         media_type = best(request.headers.get("accept"), [*FORMS, HTML])
         if media_type == HTML:
             records = [graph.read(record_triples(row.record), row.id) for row in datasets.all()]
-            return _page("catalog.html", catalog=catalog, datasets=records)
+            kinds = {kind: [each for each in records if each.kind == kind] for kind in ("dataset", "series")}
+            return _page("catalog.html", catalog=catalog, datasets=kinds["dataset"], series=kinds["series"])
         return _rdf(request, catalog.triples(), media_type)
 
     @get("/datasets/{key:path}", sync_to_thread=True)
@@ -57,21 +59,49 @@ class LinkedDataController(Controller):
         datasets: Given[Datasets],
         offers: Given[Offers],
     ) -> Response[bytes]:
-        """Give one dataset by the last part of its address, or by its whole IRI where that is elsewhere."""
+        """Give one dataset, or version of one, by the last part of its address or by its whole IRI.
+
+        What was withdrawn or deleted is 410, with when and why it went.
+        """
         name = tail(request.scope, "/datasets/")
-        row = datasets.get(name if ":" in name else f"{datasets.home}/{name}")
-        media_type = best(request.headers.get("accept"), [*FORMS, HTML])
-        triples = record_triples(row.record)
-        if media_type != HTML:
-            return _rdf(request, triples, media_type)
-        standing = [offer for offer in offers.all(row.id) if offer.state == "open"]
-        terms = [(offer.id, explain.explain(intake.read(offer.policy))) for offer in standing]
-        return _page(
-            "dataset.html", dataset=graph.read(triples, row.id), terms=terms, files=datasets.files(row.id), row=row
-        )
+        for meant in datasets.publication.names.meanings(name):
+            if meant.version is None and (row := datasets.find(meant.key)) is not None:
+                return _shown(request, row, datasets, offers)
+            if meant.version is not None and (kept := datasets.published_version(meant.key, meant.version)) is not None:
+                return _rdf(request, kept, best(request.headers.get("accept"), [*FORMS, HTML]))
+            if (stone := datasets.tombstone(meant.key)) is not None:
+                return _gone(request, stone, datasets)
+        raise NotFound("dataset", name)
+
+
+def _shown(request: Asked, row: Dataset, datasets: Datasets, offers: Offers) -> Response[bytes]:
+    media_type = best(request.headers.get("accept"), [*FORMS, HTML])
+    if media_type != HTML:
+        return _rdf(request, datasets.described(row), media_type)
+    standing = [offer for offer in offers.all(row.id) if offer.state == "open"]
+    return _page(
+        "dataset.html",
+        dataset=graph.read(record_triples(row.record), row.id),
+        terms=[(offer.id, explain.explain(intake.read(offer.policy))) for offer in standing],
+        files=datasets.files(row.id),
+        members=datasets.members(row.id),
+        row=row,
+        names=datasets.publication.names,
+    )
+
+
+def _gone(request: Asked, stone: Tombstone, datasets: Datasets) -> Response[bytes]:
+    media_type = best(request.headers.get("accept"), [*FORMS, HTML])
+    if media_type == HTML:
+        answer = _page("gone.html", stone=stone)
+    else:
+        answer = _rdf(request, tuple(datasets.publication.gone(stone)), media_type)
+    answer.status_code = HTTP_410_GONE
+    return answer
 
 
 def _rdf(request: Asked, triples: rdf.Triples, media_type: str) -> Response[bytes]:
+    media_type = rdf.Format.TURTLE.media_type if media_type == HTML else media_type
     form = FORMS.get(media_type)
     if form is None:
         raise InvalidInput(

@@ -20,6 +20,7 @@ STATUS: Final[Mapping[type[errors.Refusal], int]] = {
     errors.TooLarge: 413,
     errors.TooSlow: 408,
     errors.InvalidInput: 422,
+    errors.Gone: 410,
     errors.NotFound: 404,
     errors.IllegalMove: 409,
     errors.Conflict: 409,
@@ -57,6 +58,7 @@ class Problem(msgspec.Struct, omit_defaults=True):
     where: str = ""
     fix: str = ""
     reasons: tuple[str, ...] = ()
+    differences: tuple[Mapping[str, Any], ...] = ()
 
 
 def status_of(refusal: errors.Refusal, table: Mapping[type[errors.Refusal], int]) -> int:
@@ -76,6 +78,7 @@ def problem(refusal: errors.Refusal) -> Problem:
         where=refusal.where or "",
         fix=refusal.fix or "",
         reasons=refusal.reasons,
+        differences=refusal.differences if isinstance(refusal, errors.Stale) else (),
     )
 
 

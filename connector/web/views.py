@@ -6,15 +6,44 @@ from sqlmodel import SQLModel
 
 from connector.standards.dsp import negotiation, transfer
 from connector.standards.dsp.negotiation import Role
-from connector.storage.tables import Agreement, Asset, Dataset, Evidence, Negotiation, Offer, OutboxRow, Peer, Transfer
+from connector.storage.tables import (
+    Agreement,
+    Asset,
+    Dataset,
+    Evidence,
+    Import,
+    ImportResult,
+    Negotiation,
+    Offer,
+    OutboxRow,
+    Peer,
+    SavedDraft,
+    Tombstone,
+    Transfer,
+    Version,
+)
 
-HIDDEN: Final = frozenset({"participant", "record", "data_address"})
+HIDDEN: Final = frozenset({"participant", "record", "content", "data_address"})
 """Whose row it is goes without saying; records are served as RDF, and a data address holds a token."""
 
-FIELDS: Final[dict[type[SQLModel], frozenset[str]]] = {
-    kind: frozenset(kind.model_fields) - HIDDEN
-    for kind in (Agreement, Asset, Dataset, Evidence, Negotiation, Offer, OutboxRow, Peer, Transfer)
-}
+SHOWN: Final[tuple[type[SQLModel], ...]] = (
+    Agreement,
+    Asset,
+    Dataset,
+    Evidence,
+    Import,
+    ImportResult,
+    Negotiation,
+    Offer,
+    OutboxRow,
+    Peer,
+    SavedDraft,
+    Tombstone,
+    Transfer,
+    Version,
+)
+
+FIELDS: Final[dict[type[SQLModel], frozenset[str]]] = {kind: frozenset(kind.model_fields) - HIDDEN for kind in SHOWN}
 
 
 def shown(row: SQLModel) -> dict[str, Any]:

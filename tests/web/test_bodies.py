@@ -41,7 +41,7 @@ async def heard(
 
     headers = [] if announced is None else [(b"content-length", str(announced).encode())]
     scope: Any = {"type": "http", "method": "POST", "path": path, "headers": headers}
-    bounded = BoundedBodies(app, messages="/dsp", streamed="/api/drafts", seconds=seconds)
+    bounded = BoundedBodies(app, messages="/dsp", streamed=("/api/drafts",), seconds=seconds)
     await bounded(scope, receive, None)  # type: ignore[arg-type]
     return got
 
@@ -82,7 +82,7 @@ def test_waiting_for_the_end_of_the_connection_takes_as_long_as_it_takes() -> No
             kinds.extend([(await receive())["type"], (await receive())["type"]])
 
         scope: Any = {"type": "http", "method": "POST", "path": "/dsp/x", "headers": []}
-        await BoundedBodies(app, messages="/dsp", streamed="/api/drafts", seconds=QUICK)(scope, receive, None)  # type: ignore[arg-type]
+        await BoundedBodies(app, messages="/dsp", streamed=("/api/drafts",), seconds=QUICK)(scope, receive, None)  # type: ignore[arg-type]
         return kinds
 
     assert asyncio.run(act()) == ["http.request", "http.disconnect"]

@@ -70,7 +70,9 @@ def test_t17_metadata_cannot_bring_its_own_markup(house: House) -> None:
     assert "&lt;script&gt;" in page.text
     assert "<img" not in page.text
     house.running.space.connection.post("/api/datasets/withdraw", {"id": record["id"]})
-    assert get(house, "/datasets/markup", "text/html").status_code == 404
+    gone = get(house, "/datasets/markup", "text/html")
+    assert gone.status_code == 410
+    assert "<script>" not in gone.text
     assert draft["id"] == house.dataset
 
 

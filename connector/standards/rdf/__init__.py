@@ -8,7 +8,7 @@ the way out.
 
 from connector.standards.rdf.contexts import contexts, expand, load_context
 from connector.standards.rdf.naming import canonical, fingerprint, skolemise
-from connector.standards.rdf.reading import parse, read_json
+from connector.standards.rdf.reading import parse, read_json, stream
 from connector.standards.rdf.terms import GD, LIMITS, PREFIXES, Format, Limits, Triples, compact, full
 from connector.standards.rdf.writing import from_rdflib, serialise, term_of, to_rdflib
 
@@ -31,6 +31,7 @@ __all__ = [
     "read_json",
     "serialise",
     "skolemise",
+    "stream",
     "term_of",
     "to_rdflib",
 ]

@@ -59,22 +59,38 @@ def parse(
             a document type in XML, or uses quoted triples or text directions, which DCAT-AP has not.
         TooLarge: it is larger or deeper than `limits`.
     """
+    found: dict[Triple, None] = {}
+    for triple in stream(data, format, base=base, limits=limits, merge_graphs=merge_graphs):
+        found[triple] = None
+        if len(found) > limits.triples:
+            raise TooLarge(f"The document has more than {limits.triples} statements.")
+    return tuple(found)
+
+
+def stream(
+    data: bytes,
+    format: Format,  # noqa: A002 - as in parse
+    *,
+    base: str | None = None,
+    limits: Limits = LIMITS,
+    merge_graphs: bool = False,
+) -> Iterator[Triple]:
+    """Yield the statements of a foreign document as they are read, for documents of many records.
+
+    Arguments and refusals as for `parse`, but that statements may come twice and are not counted.
+    """
     if len(data) > limits.bytes:
         raise TooLarge(f"The document has {len(data)} bytes; {limits.bytes} are allowed.")
     text = _scanned(data.removeprefix(_BOM), format, limits)
     start = base or (_NO_BASE if format is Format.JSON_LD else None)
-    found: dict[Triple, None] = {}
     try:
         quads = engine_parse(text, format=ENGINE_FORMATS[format], base_iri=start, without_named_graphs=not merge_graphs)
         for quad in quads:
-            found[_checked(quad, relative=start is _NO_BASE)] = None
-            if len(found) > limits.triples:
-                raise TooLarge(f"The document has more than {limits.triples} statements.")
+            yield _checked(quad, relative=start is _NO_BASE)
     except SyntaxError as error:
         raise _refusal(error, format) from error
     except ValueError as error:
         raise InvalidInput(f"The {format.label} is not readable: {error}") from error
-    return tuple(found)
 
 
 def _refusal(error: SyntaxError, format: Format) -> InvalidInput:  # noqa: A002 - as in parse

@@ -215,7 +215,7 @@ def _hearers(kind: type[Event]) -> str:
 
 def _subscribers() -> Iterator[list[str]]:
     """Yield each name in the table of subscribers with what the method behind it says of itself."""
-    hints = typing.get_type_hints(app._handlers)
+    hints = typing.get_type_hints(app.Connector)
     for name in sorted({name for names in app.SUBSCRIBERS.values() for name in names}):
         capability, _, method = name.partition(".")
         handler: types.FunctionType = getattr(hints[capability], method)

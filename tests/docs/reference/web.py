@@ -92,6 +92,7 @@ def _problem_fields() -> Iterable[list[str]]:
         "where": "The field, line or term, if there is one",
         "fix": "How to mend it, if there is a way",
         "reasons": "The single findings, where there are several",
+        "differences": "Of a draft that was saved meanwhile: each `field` with what is `stored` and what is `yours`",
     }
     return [[code(name), said[name]] for name in problems.Problem.__struct_fields__]
 
