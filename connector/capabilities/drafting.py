@@ -3,6 +3,7 @@
 import hashlib
 import re
 import unicodedata
+from collections.abc import Sequence
 from datetime import date, time
 from typing import Any, Final
 
@@ -80,6 +81,22 @@ def draft(described: Description, filename: str, *, home: str, publisher: model.
         quality_measurement=_angle(described),
         distribution=() if series else _distributions(described, filename, iri),
     )
+
+
+def draft_series(
+    whole: Description, members: Sequence[tuple[str, Description]], name: str, *, home: str
+) -> tuple[model.Dataset, ...]:
+    """Return the record of a series and one for each of its members, which says that it is in the series.
+
+    Args:
+        whole: the description of the series.
+        members: file name and description of each member.
+        name: the series' own name, that of its folder or pattern.
+        home: see `draft`.
+    """
+    series = draft(whole, name, home=home)
+    records = [draft(each, filename, home=home) for filename, each in members]
+    return (series, *(msgspec.structs.replace(record, in_series=(series.id,)) for record in records))
 
 
 def slug(text: str) -> str:

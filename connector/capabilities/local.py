@@ -39,7 +39,7 @@ class LocalFiles:
         (group,) = gather.gather(str(path))
         found: Description | Refusal
         if group.several:
-            found = gathered([(str(each.relative_to(root)), self._read(each, progress)) for each in group.paths])
+            found, _ = gathered([(str(each.relative_to(root)), self._read(each, progress)) for each in group.paths])
         else:
             found = self._read(group.paths[0], progress)
         if isinstance(found, Refusal):

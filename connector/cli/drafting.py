@@ -18,6 +18,7 @@ from connector.errors import InvalidInput, Refusal
 if TYPE_CHECKING:
     from connector.formats import Description
     from connector.formats.gather import Group
+    from connector.formats.series import Member
 
 INVALID: Final = 3
 MEBIBYTE: Final = 1 << 20
@@ -41,14 +42,14 @@ def draft(
     if output not in {"jsonl", "turtle"}:
         raise typer.BadParameter("choose jsonl or turtle", param_hint="--output")
     failed = False
-    for name, found in _described(files, each=each, shown=_Shown(progress or sys.stderr.isatty())):
+    for name, found, members in _described(files, each=each, shown=_Shown(progress or sys.stderr.isatty())):
         failed = failed or isinstance(found, Refusal)
         if output == "jsonl":
             _print_line(name, found)
         elif isinstance(found, Refusal):
             say(f"{name}: {found}")
         else:
-            _print_record(name, found, home)
+            _print_records(name, found, members, home)
     if failed:
         raise typer.Exit(INVALID)
 
@@ -74,13 +75,19 @@ def _print_line(name: str, found: "Description | Refusal") -> None:
     sys.stdout.flush()
 
 
-def _print_record(name: str, found: "Description", home: str) -> None:
+def _print_records(name: str, found: "Description", members: "list[Member]", home: str) -> None:
     from connector.capabilities.drafting import draft as drafted  # noqa: PLC0415 - see the package
+    from connector.capabilities.drafting import draft_series  # noqa: PLC0415 - see the package
     from connector.standards import rdf  # noqa: PLC0415 - see the package
     from connector.standards.dcat import graph  # noqa: PLC0415 - see the package
 
-    record = drafted(found, Path(name).name, home=home)
-    sys.stdout.write(rdf.serialise(graph.write(record), rdf.Format.TURTLE).decode())
+    if found.kind == "series" and members:
+        named = [(Path(path).name, each) for path, each in members]
+        records = draft_series(found, named, Path(name).name, home=home)
+    else:
+        records = (drafted(found, Path(name).name, home=home),)
+    triples = tuple(triple for record in records for triple in graph.write(record))
+    sys.stdout.write(rdf.serialise(triples, rdf.Format.TURTLE).decode())
     sys.stdout.flush()
 
 
@@ -110,8 +117,10 @@ class _Shown:
                 say(f"{self._done}/{self.total} {path}")
 
 
-def _described(files: list[str], *, each: bool, shown: _Shown) -> Iterator[tuple[str, "Description | Refusal"]]:
-    """Yield the name and description of every file or series in the order given, or why it cannot be read."""
+def _described(
+    files: list[str], *, each: bool, shown: _Shown
+) -> "Iterator[tuple[str, Description | Refusal, list[Member]]]":
+    """Yield name, description and members of every file or series in the order given, or why it cannot be read."""
     from connector.formats.gather import gather  # noqa: PLC0415 - see the package
     from connector.formats.isolation import READERS  # noqa: PLC0415 - see the package
 
@@ -134,7 +143,7 @@ def _described(files: list[str], *, each: bool, shown: _Shown) -> Iterator[tuple
         ]
         try:
             for name, what in waiting:
-                yield name, what if isinstance(what, Refusal) else _joined(*what)
+                yield (name, what, []) if isinstance(what, Refusal) else (name, *_joined(*what))
         finally:
             readers.shutdown(wait=False, cancel_futures=True)
 
@@ -150,10 +159,12 @@ def _read(path: Path, shown: _Shown) -> "Description | Refusal":
         shown.done(path)
 
 
-def _joined(group: "Group", reading: "list[Future[Description | Refusal]]") -> "Description | Refusal":
-    """Return the description of a group: that of its one file, or that of the series that can be read."""
+def _joined(
+    group: "Group", reading: "list[Future[Description | Refusal]]"
+) -> "tuple[Description | Refusal, list[Member]]":
+    """Return the description of a group: that of its one file, or that of the series that can be read, and of whom."""
     from connector.formats.series import gathered  # noqa: PLC0415 - see the package
 
     if not group.several:
-        return reading[0].result()
+        return reading[0].result(), []
     return gathered([(str(path), each.result()) for path, each in zip(group.paths, reading, strict=True)])

@@ -178,18 +178,18 @@ def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
-def gathered(members: Sequence[tuple[str, Description | Refusal]]) -> Description | Refusal:
-    """Return the series of those files that could be read, with a sentence for each of the others.
+def gathered(members: Sequence[tuple[str, Description | Refusal]]) -> tuple[Description | Refusal, list[Member]]:
+    """Return the series of those files that could be read, with a sentence for each of the others, and its members.
 
     When none could, the refusal of the first is returned. Files that only describe data are no members.
     """
     read = [(name, each) for name, each in members if isinstance(each, Description)]
     if not read:
-        return next(each for _, each in members if isinstance(each, Refusal))
+        return next(each for _, each in members if isinstance(each, Refusal)), []
     data = [(name, each) for name, each in read if each.kind in {"dataset", "series"}] or read
     whole = series(data) if len(data) > 1 else data[0][1]
+    taken = {name for name, _ in data}
     left = [f"{name} is not a part of it: {each.message}" for name, each in members if isinstance(each, Refusal)]
-    left += [
-        f"{name} is not a part of it: it has no data of its own." for name, each in read if (name, each) not in data
-    ]
-    return msgspec.structs.replace(whole, notes=(*whole.notes, *(sentence[:TEXT_LENGTH] for sentence in left)))
+    left += [f"{name} is not a part of it: it has no data of its own." for name, _ in read if name not in taken]
+    notes = (*whole.notes, *(sentence[:TEXT_LENGTH] for sentence in left))
+    return msgspec.structs.replace(whole, notes=notes), data

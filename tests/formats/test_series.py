@@ -104,13 +104,14 @@ def test_calendars_are_not_mixed() -> None:
 def test_what_is_no_data_is_no_member() -> None:
     """A structure beside its data and a file that cannot be read are named; with nothing readable the first is said."""
     no = InvalidInput("It is broken.")
-    found = gathered([("a", described()), ("b", no), ("c", described(kind="structure"))])
+    found, members = gathered([("a", described()), ("b", no), ("c", described(kind="structure"))])
     assert isinstance(found, Description)
     assert found.kind == "dataset"
+    assert members == [("a", described())]
     assert {"b is not a part of it: It is broken.", "c is not a part of it: it has no data of its own."} <= set(
         found.notes
     )
-    assert gathered([("b", no)]) is no
+    assert gathered([("b", no)]) == (no, [])
 
 
 def test_a_name_stands_for_what_is_there(tmp_path: Path) -> None:
