@@ -69,7 +69,8 @@ def read(path: Path, limits: Limits) -> Facts:
                 _collect_head(handle, seen)
                 if spent <= UNPACKED_BYTES and seen.messages <= UNPACKED_MESSAGES:
                     _collect_inside(handle, seen)
-    return _facts(seen, len(messages))
+    left = gribscan.rest(path, messages)
+    return _facts(seen, len(messages), [left] if left else [])
 
 
 @contextmanager
@@ -202,9 +203,8 @@ def _collect_quantity(handle: int, key: str, name: str, seen: Collected) -> None
     )
 
 
-def _facts(seen: Collected, messages: int) -> Facts:
+def _facts(seen: Collected, messages: int, notes: list[str]) -> Facts:
     found = _box(seen)
-    notes = []
     if messages > seen.messages:
         notes.append(f"The description rests on the first {seen.messages} of {messages} messages.")
     if seen.unpacked + seen.failed < seen.messages:

@@ -75,8 +75,10 @@ def read(path: Path, limits: Limits) -> Facts:
     Raises:
         InvalidInput: the file is cut off or damaged, or ecCodes cannot decode a message.
     """
-    gribscan.scan(path)
+    messages = gribscan.scan(path)
     seen = Collected()
+    if left := gribscan.rest(path, messages):
+        seen.notes[left] = None
     for handle in _fields(path):
         if seen.fields >= limits.messages:
             seen.notes[f"The description rests on the first {limits.messages} fields; the file holds more."] = None

@@ -14,6 +14,9 @@ BUFR: Final = b"BUFR"
 END: Final = b"7777"
 BUFR_EDITIONS: Final = frozenset({2, 3, 4})  # before, a message did not say how long it is
 SHORTEST: Final = 12  # bytes of section 0 and of the end
+PADDING: Final = (
+    b"\0 \t\r\n\x030"  # to full blocks, the end of a bulletin, and a bulletin of length zero after the last
+)
 WINDOW: Final = 1 << 16
 LARGE: Final = 0x800000  # GRIB1 beyond 8 MB: the length is coded in units of 120 bytes, by a convention of ECMWF
 
@@ -47,6 +50,14 @@ def scan(path: Path, magic: bytes = GRIB) -> list[Message]:
     if not found:
         raise InvalidInput(f"The file holds no {magic.decode()} message.")
     return found
+
+
+def rest(path: Path, messages: list[Message]) -> str | None:
+    """Return a sentence when something other than padding follows the last message: the head of one that is missing."""
+    with path.open("rb") as file:
+        file.seek(messages[-1].offset + messages[-1].length)
+        left = file.read(WINDOW).strip(PADDING)
+    return f"{len(left)} bytes follow the last message and belong to none: the file may be truncated." if left else None
 
 
 def _next(file: IO[bytes], position: int, magic: bytes) -> int | None:

@@ -167,6 +167,14 @@ def test_a_bulletin_cut_off_anywhere_is_refused(described: Callable[..., Facts])
         described(HEADER)
 
 
+def test_the_head_of_a_message_that_is_missing_is_told(described: Callable[..., Facts]) -> None:
+    """A bulletin cut off within the header of its next message has no broken message; the rest of it tells."""
+    one = message([(50.0, 10.0)])
+    assert described(HEADER, one, b"\r\r\n\x03", b"0000000000").notes == ()
+    found = described(HEADER, one, b"\r\r\n\x03", HEADER)
+    assert any("may be truncated" in note for note in found.notes)
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_changed_bytes_are_a_refusal_or_an_answer(seed: int, tmp_path: Path) -> None:
     """Threat: bytes changed to hit the decoder. The child may fall; the caller gets a sentence or facts in range."""
