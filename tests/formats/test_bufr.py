@@ -24,6 +24,7 @@ def message(
     clock: int = 12,
     descriptors: tuple[int, ...] = (*TIME, *PLACE, 12101, 11002),
     compressed: bool = False,
+    year: int = 2024,
 ) -> bytes:
     """Return a message of 1 March 2024 with a subset for each position (lat, lon)."""
     handle = eccodes.codes_bufr_new_from_samples("BUFR4")
@@ -41,7 +42,7 @@ def message(
             eccodes.codes_set(handle, key, value)
         eccodes.codes_set_array(handle, "unexpandedDescriptors", descriptors)
         codes = {
-            4001: ("year", 2024),
+            4001: ("year", year),
             4002: ("month", 3),
             4003: ("day", 1),
             4004: ("hour", clock),
@@ -116,6 +117,13 @@ def test_without_times_of_their_own_observations_have_the_time_of_the_message(de
     assert (found.period.first, found.period.variable) == ("2024-03-01T09:00:00", "typicalDate/Time")
     assert found.sources["period"] == "attribute"
     assert any("typical times" in note for note in found.notes)
+
+
+def test_a_missing_time_is_no_time(described: Callable[..., Facts]) -> None:
+    """An observation without a year has the time of its message."""
+    found = described(message([(50.0, 10.0)], clock=9, year=eccodes.CODES_MISSING_LONG))
+    assert found.period is not None
+    assert (found.period.first, found.period.variable) == ("2024-03-01T09:00:00", "typicalDate/Time")
 
 
 def test_without_positions_the_place_is_open(described: Callable[..., Facts]) -> None:
