@@ -65,7 +65,8 @@ class JsonStream:
             except ValueError as error:  # a number with thousands of digits
                 raise InvalidInput("The JSON text holds a number that is too long.") from error
             else:
-                if end < len(self._text) or not self._more():  # a number may go on in the next piece
+                # A number may go on in the next piece: `-1.` is a number and the beginning of one.
+                if end <= len(self._text) - NEAR_END or not self._more():
                     self._at = end
                     return found
 
@@ -100,7 +101,7 @@ class JsonStream:
             self.take(",")
 
     def _more(self) -> bool:
-        """Read on; False at the end of the text."""
+        """Read on; False at the end of the text, which then stays as it is."""
         if self._over:
             return False
         kept = self._text[self._at :]
@@ -113,8 +114,9 @@ class JsonStream:
         except UnicodeDecodeError as error:
             raise InvalidInput("The file is not UTF-8 text, or is cut off.") from error
         self._over = not raw
-        self._text, self._at = kept + new, 0
-        return bool(new) or not self._over
+        if not self._over:
+            self._text, self._at = kept + new, 0
+        return not self._over
 
     def _refuse(self, error: json.JSONDecodeError, *, unfinished: bool) -> NoReturn:
         if unfinished:

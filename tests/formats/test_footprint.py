@@ -74,6 +74,7 @@ def test_parts_cut_at_180_degrees_give_a_box_that_crosses() -> None:
     assert sides(box) == [177, -18, -179, -15]
     assert box.crosses_antimeridian
     assert found.bounds() == (-180, -18, 180, -15)
+    assert found.notes() == []
 
 
 @pytest.mark.parametrize(

@@ -273,3 +273,12 @@ def test_of_several_times_the_most_exact_counts(tmp_path: Path) -> None:
     )
     assert found.period is not None
     assert (found.period.begin, found.period.end, found.period.variable) == ("2020-01-01", "2020-01-03", "date")
+
+
+@pytest.mark.parametrize("piece", range(1, 30))
+def test_a_number_may_go_on_in_the_next_piece(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, piece: int) -> None:
+    """Wherever the text is cut into pieces, numbers and words are read whole."""
+    monkeypatch.setattr(json_stream, "PIECE", piece)
+    text = '{"a": 123456789, "b": true, "c": -1.5e3, "type": "Point", "coordinates": [5, 50], "d": 12}'
+    found = read(tmp_path / "x", text)
+    assert found.native_bounds == (5, 50, 5, 50)

@@ -261,3 +261,12 @@ def test_a_file_that_is_handed_over_open_is_read(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(staging, "COPIED", 0)
     found = describe(vectors.geopackage(tmp_path / "x.gpkg", [wkb_point(5, 50)]))
     assert found.bbox is not None
+
+
+def test_a_file_that_lacks_pages_is_cut_off(tmp_path: Path) -> None:
+    """A cut between two pages is seen by their number in the header."""
+    path = vectors.geopackage(tmp_path / "x.gpkg", [wkb_point(number / 10, 50) for number in range(500)])
+    raw = path.read_bytes()
+    path.write_bytes(raw[:-4096])
+    with pytest.raises(InvalidInput, match="cut off"):
+        describe(path)

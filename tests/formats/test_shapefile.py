@@ -155,3 +155,12 @@ def test_when_the_time_is_over_what_was_read_is_said(tmp_path: Path) -> None:
     assert found.bbox.basis == "sampled"
     assert found.bbox.east == pytest.approx(26.5)
     assert any("first 256 shapes" in note for note in found.notes)
+
+
+def test_a_cut_file_is_known_by_its_head(tmp_path: Path) -> None:
+    """The length in the head is that of the whole file: a cut between two records is seen."""
+    path = shapes(tmp_path / "x.shp", [[square(5, 50, 1)], [square(6, 50, 1)]])
+    raw = path.read_bytes()
+    path.write_bytes(raw[: 100 + (len(raw) - 100) // 2])
+    with pytest.raises(InvalidInput, match="bytes are announced"):
+        describe(path)
