@@ -161,7 +161,7 @@ def _profile(each: shelf.Profile) -> str:
     ]
     return section(
         f"{each.title} {each.version} (`{each.name}`)",
-        f"Specification: <{each.source}>. Licence: {each.licence}.",
+        f"Specification: <{each.source}>. Licence: {each.licence}.{_included(each)}",
         table(["Level", "Gate", "Shapes"], levels),
         """
         Where the results differ from those of the shapes published with the specification: *more* is a finding that
@@ -169,6 +169,11 @@ def _profile(each: shelf.Profile) -> str:
         """,
         table(["Level", "Class", "Properties", "Rule", "Effect", "Reason"], deviations),
     )
+
+
+def _included(each: shelf.Profile) -> str:
+    names = " and ".join(map(code, each.includes))
+    return f" It includes {names}, level by level." if names else ""
 
 
 def _local(iri: str) -> str:

@@ -236,22 +236,6 @@ def test_a_term_that_is_in_no_list_is_the_one_finding(profile: str, name: str, p
 
 
 @pytest.mark.parametrize(
-    "value",
-    [
-        NamedNode("http://www.opengis.net/def/crs/EPSG/0/4258"),
-        NamedNode("http://www.opengis.net/def/crs/EPSG/9.9.1/21781"),
-        NamedNode("http://www.opengis.net/def/crs/OGC/1.3/CRS84"),
-    ],
-)
-def test_any_system_of_the_register_is_a_reference_system(value: NamedNode) -> None:
-    """No copy of the register ships whole, so the form of the IRI tells."""
-    whole = record("geodcat-ap.ttl")
-    before = next(triple for triple in whole if triple.predicate == NamedNode(full("geodcatap:referenceSystem")))
-    changed = (*without(whole, before), Triple(before.subject, before.predicate, value))
-    assert found("geodcat-ap", "vocabulary", changed) == set()
-
-
-@pytest.mark.parametrize(
     ("path", "value", "component"),
     [
         ("dct:issued", Literal("last week"), "NodeConstraintComponent"),

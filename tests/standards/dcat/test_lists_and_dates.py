@@ -1,8 +1,11 @@
 """What no published shape checks in GeoDCAT-AP and StatDCAT-AP, rule by rule: which list, and what a date is."""
 
+from datetime import date, time
 from typing import Final
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pyoxigraph import BlankNode, Literal, NamedNode, Triple
 
 from connector.standards.dcat import shacl
@@ -116,6 +119,31 @@ def test_a_reference_system_without_an_iri_is_a_node_with_its_identifier() -> No
     path = "geodcatap:referenceSystem"
     assert found("geodcat-ap", "vocabulary", path, (*record, named)) == set()
     assert found("geodcat-ap", "vocabulary", path, record) == {"NodeConstraintComponent"}
+
+
+@given(code=st.integers(1, 10**7), version=st.sampled_from(["0", "9.9.1", "11.022"]))
+def test_any_code_of_the_register_is_a_reference_system(code: int, version: str) -> None:
+    """No copy of the register ships whole, so the form of the IRI tells: the register, a version, a code."""
+
+    def broken(iri: str) -> set[str]:
+        return components("geodcat-ap", "vocabulary", "dcat:Dataset", "geodcatap:referenceSystem", NamedNode(iri))
+
+    assert broken("http://www.opengis.net/def/crs/OGC/1.3/CRS84") == set()
+    base = "http://www.opengis.net/def/crs/EPSG"
+    assert broken(f"{base}/{version}/{code}") == set()
+    for other in (f"{base}/{code}", f"{base}/{version}/{code}/", f"{base}/{version}/x{code}", f"urn:{base}/0/{code}"):
+        assert broken(other) == {"NodeConstraintComponent"}
+
+
+@given(st.dates(), st.times(), st.integers(-14 * 60, 14 * 60))
+def test_any_day_and_any_moment_is_a_date(day: date, moment: time, offset: int) -> None:
+    """In any zone, to the fraction of a second; the same text without its datatype is none."""
+    zone = f"{'-' if offset < 0 else '+'}{abs(offset) // 60:02}:{abs(offset) % 60:02}"
+    for text, kind in ((day.isoformat(), "date"), (f"{day.isoformat()}T{moment.isoformat()}{zone}", "dateTime")):
+        typed = Literal(text, datatype=NamedNode(full(f"xsd:{kind}")))
+        assert components("geodcat-ap", "structure", "dcat:Dataset", "dct:created", typed) == set()
+        plain = components("geodcat-ap", "structure", "dcat:Dataset", "dct:created", Literal(text))
+        assert plain == {"NodeConstraintComponent"}
 
 
 @pytest.mark.parametrize(
