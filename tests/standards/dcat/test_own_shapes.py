@@ -10,9 +10,11 @@ from connector.standards.dcat import profiles, shacl
 from connector.standards.dcat.background import background_of
 from connector.standards.dcat.results import multiset
 from connector.standards.dcat.view import View, index_of, triples_of
+from connector.standards.rdf import GD, PREFIXES, Format, parse
 from tests.standards.dcat.agreement import SH, examples, mutants, our_shapes, read_example
 
 SETS = [(profile, level.name) for profile in profiles.profiles() for level in profiles.SHIPPED.levels(profile)]
+NAMESPACES = {**PREFIXES, "cnt": "http://www.w3.org/2011/content#", "org": "http://www.w3.org/ns/org#"}
 CONSTRAINTS = ("minCount", "maxCount", "nodeKind", "datatype", "class", "node", "pattern")
 
 
@@ -46,3 +48,24 @@ def test_no_rule_is_asked_twice(profile: str, level: str) -> None:
                     asked.update((str(target), str(path), name, value if name == "class" else "") for value in values)
     assert asked
     assert [rule for rule, times in asked.items() if times > 1] == []
+
+
+@pytest.mark.parametrize(("profile", "level"), [(profile, level) for profile, level in SETS if level != "range"])
+def test_what_is_shown_as_an_example_is_right(profile: str, level: str) -> None:
+    """Whoever writes a value as the shape shows it meets the rule; what class a node is of is said where it stands."""
+    shapes = our_shapes(profile, level)
+    prefixes = "".join(f"@prefix {prefix}: <{namespace}> .\n" for prefix, namespace in NAMESPACES.items())
+    shown = 0
+    for shape, target in shapes.subject_objects(SH.targetClass):
+        for part in shapes.objects(shape, SH.property):
+            path, example = shapes.value(part, SH.path), shapes.value(part, rdflib.URIRef(f"{GD}example"))
+            if example is None or not isinstance(path, rdflib.URIRef):
+                continue
+            text = (
+                f"{prefixes}<urn:a:node> a <{target}> ; {example} .\n<https://data.example/dataset/1> a dcat:Dataset ."
+            )
+            report = shacl.check(parse(text.encode(), Format.TURTLE), profile)
+            place = (level, "urn:a:node", str(path))
+            assert [one for one in report.results if (one.level, one.focus, one.path) == place] == [], example
+            shown += 1
+    assert shown > 0
