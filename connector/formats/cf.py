@@ -17,6 +17,7 @@ from connector.formats.extent import Floats
 NORTH: Final = frozenset({"degrees_north", "degree_north", "degree_n", "degrees_n", "degreen", "degreesn"})
 EAST: Final = frozenset({"degrees_east", "degree_east", "degree_e", "degrees_e", "degreee", "degreese"})
 ANGLES: Final = frozenset({"", "degrees", "degree", "deg", "radian", "radians", "rad"})
+DEGREES: Final = frozenset({"degrees", "degree", "deg"})
 RADIANS: Final = frozenset({"radian", "radians", "rad"})
 LATITUDES: Final = frozenset({"lat", "latitude", "latitudes", "nav_lat", "xlat", "clat"})
 LONGITUDES: Final = frozenset({"lon", "longitude", "longitudes", "nav_lon", "xlong", "xlon", "clon", "lng"})
@@ -224,18 +225,20 @@ def is_longitude(variable: Array) -> bool:
 
 
 def called_latitude(variable: Array) -> bool:
-    """Whether only the name says that this is a latitude."""
-    return _called(variable, LATITUDES)
+    """Whether only the name says that this is a latitude, or degrees along an axis Y."""
+    return _called(variable, LATITUDES, "y")
 
 
 def called_longitude(variable: Array) -> bool:
-    """Whether only the name says that this is a longitude."""
-    return _called(variable, LONGITUDES)
+    """Whether only the name says that this is a longitude, or degrees along an axis X."""
+    return _called(variable, LONGITUDES, "x")
 
 
-def _called(variable: Array, names: Iterable[str]) -> bool:
-    plain = not variable.text("standard_name") and variable.text("units").lower() in ANGLES
-    return plain and variable.ndim > 0 and variable.name.lower() in names
+def _called(variable: Array, names: Iterable[str], axis: str) -> bool:
+    units = variable.text("units").lower()
+    if variable.text("standard_name") or units not in ANGLES or not variable.ndim:
+        return False
+    return variable.name.lower() in names or (variable.text("axis").lower() == axis and units in DEGREES)
 
 
 def unpack(raw: Any, attributes: Mapping[str, Any], fill: Any = None) -> Floats:

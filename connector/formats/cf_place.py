@@ -36,7 +36,7 @@ BY_HAND: Final = "name the place by hand"
 NO_PLACE: Final = f"The file has no coordinates that say where on Earth its values lie: {BY_HAND}."
 CENTRES: Final = "The bounding box goes through the centres of the outer cells: where their edges are cannot be known."
 BY_NAME: Final = (
-    "Latitudes and longitudes were recognised by the names {names} only; the file does not say what they are. "
+    "Latitudes and longitudes were recognised by the names or axes {names} only; the file does not say what they are. "
     "Check the place."
 )
 
@@ -268,5 +268,5 @@ def _with_system(found: BBox, grid: Grid, mapping: Array | None, notes: Sequence
     if mapping is not None and (named := mapping.text("grid_mapping_name")):
         grid = msgspec.structs.replace(grid, kind=short(named) or grid.kind)
     if system is None or (system.is_geographic and systems.epsg(system) is None):
-        return Found(bbox=found, grid=grid, notes=tuple(notes))
+        return Found(bbox=found, grid=grid, crs=None if system is None else systems.sphere(system), notes=tuple(notes))
     return Found(bbox=found, grid=grid, crs=systems.name(system), epsg=systems.epsg(system), notes=tuple(notes))

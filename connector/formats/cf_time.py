@@ -113,7 +113,9 @@ def period(axis: TimeAxis, cell_methods: Sequence[str], *, climatology: bool) ->
     if climatology or begins is None or ends is None:
         return None, ["The time coordinate is that of a climatology: no period was taken from it."]
     if axis.calendar not in {"standard", "proleptic_gregorian"}:
-        notes.append(f"The times are in the calendar {axis.written!r}; the period is given in the Gregorian calendar.")
+        notes.append(
+            f"The times are in the calendar {axis.written!r}; the period of a record is in the Gregorian calendar."
+        )
     if basis == "derived":
         notes.append("The values are means over time, but the file has no time bounds: the period was widened to them.")
     found = Period(

@@ -68,6 +68,14 @@ def name(crs: pyproj.CRS) -> str | None:
     return None if crs.name.lower() in NAMELESS else short(crs.name)
 
 
+def sphere(crs: pyproj.CRS) -> str | None:
+    """Return words for degrees on a sphere, as models have them; None for an ellipsoid."""
+    ellipsoid = crs.ellipsoid
+    if ellipsoid is None or ellipsoid.inverse_flattening:
+        return None
+    return f"geographic coordinates on a sphere of {ellipsoid.semi_major_metre:.0f} m"
+
+
 def on_earth(crs: pyproj.CRS) -> bool:
     """Whether the CRS measures the Earth, not another body."""
     ellipsoid = crs.ellipsoid

@@ -326,9 +326,37 @@ def test_names_alone_are_taken_and_told(described: Callable[..., Facts]) -> None
 
     found = described(fill)
     assert sides(found) == (4.5, 39.5, 8.5, 42.5)
-    assert any("by the names 'lat' and 'lon' only" in note for note in found.notes)
+    assert any("by the names or axes 'lat' and 'lon' only" in note for note in found.notes)
     assert [each.name for each in found.variables] == ["t"]
     assert described(lambda file: fill(file, 1000.0)).bbox is None
+
+
+def test_degrees_along_axes_are_taken_and_told(described: Callable[..., Facts]) -> None:
+    """An axis Y in plain degrees is taken for a latitude when nothing else is, with a sentence; metres are not."""
+
+    def fill(file: Any, units: str = "degrees") -> None:
+        put(file, "north", ("north",), [40.0, 41.0, 42.0], axis="Y", units=units)
+        put(file, "east", ("east",), [5.0, 6.0, 7.0, 8.0], axis="X", units=units)
+        put(file, "t", ("north", "east"), np.zeros((3, 4)))
+
+    found = described(fill)
+    assert sides(found) == (4.5, 39.5, 8.5, 42.5)
+    assert any("'north' and 'east' only" in note for note in found.notes)
+    assert described(lambda file: fill(file, "m")).bbox is None
+
+
+def test_a_sphere_is_not_called_wgs_84(described: Callable[..., Facts]) -> None:
+    """Degrees on the sphere of a model have words of their own; those of WGS 84 have its code."""
+
+    def fill(file: Any, **mapping: Any) -> None:
+        lattice(file)
+        put(file, "crs", (), 0, grid_mapping_name="latitude_longitude", **mapping)
+        file["tas"].grid_mapping = "crs"
+
+    found = described(lambda file: fill(file, earth_radius=6_371_229.0))
+    assert (found.crs, found.epsg) == ("geographic coordinates on a sphere of 6371229 m", None)
+    plain = described(lambda file: fill(file, crs_wkt=pyproj.CRS(4326).to_wkt()))
+    assert (plain.epsg, sides(plain)) == (4326, sides(found))
 
 
 def test_many_positions_are_sampled(described: Callable[..., Facts]) -> None:

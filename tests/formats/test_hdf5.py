@@ -38,7 +38,7 @@ def test_a_file_without_any_attribute_is_a_draft(tmp_path: Path) -> None:
     assert found.bbox is not None
     assert (found.bbox.west, found.bbox.south, found.bbox.east, found.bbox.north) == (4.5, 39.5, 8.5, 42.5)
     assert any(PLAIN in note for note in found.notes)
-    assert any("by the names 'lat' and 'lon' only" in note for note in found.notes)
+    assert any("by the names or axes 'lat' and 'lon' only" in note for note in found.notes)
 
 
 def test_a_file_without_coordinates_is_a_draft(tmp_path: Path) -> None:
@@ -140,3 +140,17 @@ def test_ten_gigabytes_are_read_in_the_time_of_their_header(tmp_path: Path) -> N
     assert found.bbox is not None
     assert (found.bbox.west, found.bbox.north) == (2.5, 2.5)
     assert found.variables[0].shape == (700_000_000, 2, 2)
+
+
+def test_a_chunk_larger_than_memory_is_not_decoded(tmp_path: Path) -> None:
+    """Threat: a coordinate of three values in a chunk of billions, which a read would unpack whole."""
+
+    def fill(file: Any) -> None:
+        for name, units in (("lat", "degrees_north"), ("lon", "degrees_east")):
+            file.create_dataset(name, (3,), "f8", maxshape=(None,), chunks=(1 << 28,), compression="gzip")
+            file[name].attrs["units"] = units
+            file[name].make_scale(name)
+
+    found = made(tmp_path / "x.nc", fill)
+    assert found.bbox is None
+    assert any("too many to read" in note for note in found.notes)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from connector.errors import InvalidInput
-from connector.formats import Facts, Limits, netcdf
-from tests.formats.cffiles import EAST, NORTH, Model, lattice, put, read, sides
+from connector.formats import Facts, Limits, classic, describe, netcdf
+from tests.formats.cffiles import EAST, NORTH, Model, lattice, put, read, sides, write
 
 
 @pytest.fixture
@@ -273,3 +273,22 @@ def test_packed_values_and_attributes_come_out(described: Callable[..., Facts]) 
     assert (found.publisher, found.conforms_to) == ("The Institute", "CF-1.9")
     assert found.keywords == ("EARTH SCIENCE > ATMOSPHERE", "wind", "rain")
     assert [(each.name, each.unit, each.shape) for each in found.variables] == [("tas", "K", (3, 4))]
+
+
+def test_ten_gigabytes_of_a_classic_file_are_read_in_the_time_of_their_header(tmp_path: Path) -> None:
+    """A file with a huge variable, most of it a hole, is described by its header and coordinates."""
+    path = tmp_path / "x.nc"
+
+    def fill(file: Any) -> None:
+        lattice(file)
+        file.set_fill_off()
+        file.createDimension("n", 1 << 31)
+        file.createVariable("huge", "f8", ("n",))
+
+    write(path, fill, "NETCDF3_64BIT_DATA")
+    with path.open("r+b") as file:
+        file.truncate(classic.required_size(path))
+    assert path.stat().st_size > 16 << 30
+    found = describe(path, limits=Limits(cpu_seconds=2, memory_bytes=1 << 30, bytes_per_second=1 << 40))
+    assert sides(found) == (4.5, 39.5, 8.5, 42.5)
+    assert {each.name: each.shape for each in found.variables}["huge"] == (1 << 31,)
