@@ -4,6 +4,7 @@ Runs in the child. An archive that holds a shapefile or a SAFE product is descri
 """
 
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -31,7 +32,7 @@ def read(path: Path, limits: Limits) -> Facts:
             if any(name.lower().endswith(suffix) for name in archive.namelist()):
                 try:
                     return reader(archive, limits)
-                except (zipfile.BadZipFile, EOFError, RuntimeError) as error:
+                except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
                     raise InvalidInput("A member of the zip archive is damaged.") from error
     raise InvalidInput(
         "The zip archive holds no shapefile, SAFE product or other dataset that we read as one.",

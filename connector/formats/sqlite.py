@@ -68,7 +68,7 @@ class Database:
             if "interrupted" in str(error):
                 raise OutOfTime from error
             raise InvalidInput("The SQLite file lacks what its format asks for, or is damaged.") from error
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # a damaged name may be no UTF-8
             raise InvalidInput("The SQLite file is damaged, or does more in its schema than hold data.") from error
 
     def columns(self, table: str) -> list[Column]:
@@ -105,7 +105,7 @@ def opened(path: Path, budget: Budget) -> Iterator[Database]:
                 *("temp_store = MEMORY", "cache_size = -8192", "recursive_triggers = OFF"),
             ):
                 connection.execute(f"PRAGMA {pragma}")
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
             raise InvalidInput("The SQLite file is damaged.") from error
         connection.set_authorizer(_allowed)
         connection.set_progress_handler(budget.spent, STEPS)
