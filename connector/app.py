@@ -74,6 +74,7 @@ from connector.capabilities.pushing import Pushes
 from connector.capabilities.quality import AddressesDue, Quality
 from connector.capabilities.search import Search
 from connector.capabilities.transfers import Transfers
+from connector.capabilities.validation import Validation
 from connector.network import Egress, Network
 from connector.settings import Settings
 from connector.standards.dcat import model
@@ -166,6 +167,7 @@ class Connector:
     lane: Lane
     identity: Identity
     evidence: EvidenceBook
+    validation: Validation
     datasets: Datasets
     drafts: Drafts
     imports: Imports
@@ -190,6 +192,7 @@ class Connector:
     def close(self) -> None:
         """Let go of files and processes."""
         self.lane.close()
+        self.validation.close()
         self.pool.close()
         self.triples.close()
         self.database.close()
@@ -280,9 +283,10 @@ def build(
     pushes = Pushes(begin, read, now, me, delivery, transfers, network, places)
     finder = Search(begin, read, me, triples, Index(database), pool, Limits(seconds=settings.reading.sparql_seconds))
     federation = Federation(begin, read, now, me, messenger, _crawls(settings))
-    checks = {"database": identity.peers, "triples": triples.sequence}
+    validation: Validation = records["validation"]
+    checks = {"database": identity.peers, "triples": triples.sequence, "validation": validation.trusted}
     chores = (identity.purge, records["quality"].schedule)
-    health = Health(begin, read, now, me, lambda whose, row: outbox.revive(whose, row), checks, chores)  # noqa: PLW0108 - the outbox comes below
+    health = Health(begin, read, now, me, lambda *it: outbox.revive(*it), checks, chores, validation.counts)  # noqa: PLW0108 - the outbox comes below
     parts = {**records, "evidence": evidence, "federation": federation, "health": health, "search": finder}
     parts |= {"negotiations": negotiations, "pushes": pushes, "transfers": transfers}
     handlers = _handlers(parts)
@@ -314,13 +318,15 @@ def _records(settings: Settings, database: Database, network: Network, objects: 
     publication = Publication(Names(given.base.rstrip("/") or settings.home, settings.home), me)
     period = timedelta(days=given.check_days) if given.check_days else None
     quality = Quality(begin, read, now, me, settings.home, network, period)
-    datasets = Datasets(begin, read, now, me, settings.name, objects, _describe, publication, quality)
+    validation = Validation.open(settings.folder, **msgspec.structs.asdict(settings.validation))
+    datasets = Datasets(begin, read, now, me, settings.name, objects, _describe, publication, quality, validation.check)
     iri, address = f"{settings.public_url}/catalog", settings.public_url + dsp.PATH
     return {
         "datasets": datasets,
         "drafts": Drafts(begin, read, now, new_id, me, datasets),
         "imports": Imports(begin, read, now, me, objects, datasets, settings.folder / "imports"),
         "quality": quality,
+        "validation": validation,
         "local": _local(settings),
         "offers": Offers(begin, read, now, me),
         "catalog": Catalog(begin, read, me, settings.name, settings.about, iri, address, publication),

@@ -112,6 +112,17 @@ class Reading(_Part, frozen=True):
     """Longest time one query may run, in seconds."""
 
 
+class Validation(_Part, frozen=True):
+    """How pySHACL looks after the check of records."""
+
+    audit: float = 0.02
+    """Share of the accepted records that pySHACL judges once more, in the background; from 0 to 1."""
+    seconds: float = 30.0
+    """Longest time pySHACL may take for one record, in seconds."""
+    memory_bytes: int = 1024**3
+    """Address space that the process of pySHACL may have, in bytes."""
+
+
 class Federation(_Part, frozen=True):
     """Crawling of peers' catalogs."""
 
@@ -147,6 +158,7 @@ class Settings(_Part, frozen=True):
     bucket: Bucket = Bucket()
     outbound: Outbound = Outbound()
     reading: Reading = Reading()
+    validation: Validation = Validation()
     federation: Federation = Federation()
     publishing: Publishing = Publishing()
     folder: Path = Path()

@@ -21,7 +21,7 @@ from connector.capabilities.files import Files
 from connector.capabilities.identity import Principal
 from connector.capabilities.publication import Publication
 from connector.capabilities.quality import STRUCTURE, Quality, keep_addresses
-from connector.capabilities.records import DEFAULT_PROFILE, PLAIN, Record, parse_record, read_record
+from connector.capabilities.records import DEFAULT_PROFILE, PLAIN, Check, Record, parse_record, read_record
 from connector.errors import Conflict, Gone, InvalidInput, NotFound
 from connector.standards import rdf
 from connector.standards.dcat import model, shacl
@@ -83,6 +83,7 @@ class Datasets:
     describe: Callable[[Path, str], formats.Description]
     publication: Publication
     quality: Quality
+    check: Check = shacl.check
 
     @property
     def home(self) -> str:
@@ -112,7 +113,7 @@ class Datasets:
         Raises:
             InvalidInput: it cannot be read at all, or is not one dataset.
         """
-        return shacl.check(parse_record(data, media_type)[1], profile)
+        return self.check(parse_record(data, media_type)[1], profile)
 
     # --- a record's life --------------------------------------------------------------------------------------------
 
@@ -128,7 +129,7 @@ class Datasets:
             Conflict: its IRI was that of a dataset that was deleted, or is that of a version.
         """
         for attempt in range(1, MINTINGS):
-            record = read_record(data, media_type, profile, partial(self._mint, attempt=attempt))
+            record = read_record(data, media_type, profile, partial(self._mint, attempt=attempt), self.check)
             with self.begin(self.participant) as work:
                 if record.minted and self._is_spent(work, record.subject):
                     continue

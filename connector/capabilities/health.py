@@ -34,7 +34,8 @@ class TidyDue(Event, frozen=True, kw_only=True):
 class Health:
     """The state of this connector.
 
-    `checks` raise when a part does not work; `chores` throw away what nobody needs any more.
+    `checks` raise when a part does not work; `chores` throw away what nobody needs any more; `validated` says how many
+    records were checked and what became of them.
     """
 
     begin: Begin
@@ -44,6 +45,7 @@ class Health:
     revive: Callable[[str, int], None]
     checks: Mapping[str, Callable[[], object]]
     chores: tuple[Callable[[], object], ...]
+    validated: Callable[[], Mapping[str, int]] = dict
 
     def wind_up(self) -> None:
         """Set the first time to tidy, unless one is set."""
@@ -91,6 +93,9 @@ class Health:
                 yield f"{name} {work.count(kind)}"
             yield "# TYPE greendeal_undeliverable_events gauge"
             yield f"greendeal_undeliverable_events {work.count(OutboxRow, col(OutboxRow.state) == 'failed')}"
+        for what, number in self.validated().items():
+            yield f"# TYPE greendeal_records_{what}_total counter"
+            yield f"greendeal_records_{what}_total {number}"
 
 
 def _state(check: Callable[[], object]) -> str:

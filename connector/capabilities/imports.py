@@ -167,9 +167,9 @@ class Imports:
             return found
         try:
             if found.subject is not None:
-                return checked(found.subject, found.record, profile)
+                return checked(found.subject, found.record, profile, self.datasets.check)
             names = self.datasets.publication.names
-            return read_record(found.data, found.media_type, profile, names.mint)
+            return read_record(found.data, found.media_type, profile, names.mint, self.datasets.check)
         except Refusal as refusal:
             where = f"record {found.number}" if found.subject is None else found.subject
             refusal.where = refusal.where or where

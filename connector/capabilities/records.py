@@ -19,6 +19,9 @@ DEFAULT_PROFILE: Final = "dcat-ap"
 Mint = Callable[[str, bytes], str]
 """Makes the IRI of a record that has none, of its title and its content."""
 
+Check = Callable[[rdf.Triples, str], shacl.Report]
+"""Holds a record to the profile of that name."""
+
 _UNNAMED: Final = "urn:greendeal:unnamed"
 _SOME_OFFER: Final = {"@id": "urn:some:offer", "@type": "Offer", "permission": [{"action": "use"}]}
 
@@ -65,7 +68,13 @@ def parse_record(data: bytes, media_type: str, mint: Mint | None = None) -> tupl
     return subject, rdf.skolemise(triples, subject)
 
 
-def read_record(data: bytes, media_type: str, profile: str = DEFAULT_PROFILE, mint: Mint | None = None) -> Record:
+def read_record(
+    data: bytes,
+    media_type: str,
+    profile: str = DEFAULT_PROFILE,
+    mint: Mint | None = None,
+    check: Check = shacl.check,
+) -> Record:
     """Return a record that may be kept.
 
     Raises:
@@ -79,12 +88,14 @@ def read_record(data: bytes, media_type: str, profile: str = DEFAULT_PROFILE, mi
         return minted[-1]
 
     subject, triples = parse_record(data, media_type, noted if mint else None)
-    return checked(subject, triples, profile, minted=bool(minted))
+    return checked(subject, triples, profile, check, minted=bool(minted))
 
 
-def checked(subject: str, triples: rdf.Triples, profile: str, *, minted: bool = False) -> Record:
+def checked(
+    subject: str, triples: rdf.Triples, profile: str, check: Check = shacl.check, *, minted: bool = False
+) -> Record:
     """Return a record that is read already, held to a profile; errors as for `read_record`."""
-    report = shacl.check(triples, profile)
+    report = check(triples, profile)
     if not report.accepted:
         raise report.refusal()
     kind: Literal["dataset", "series"] = "series" if subject in graph.series(triples) else "dataset"

@@ -9,7 +9,7 @@ from typing import Final
 
 import typer
 
-from connector.cli import contracts, local, records, space
+from connector.cli import contracts, local, profiling, records, space
 from connector.cli.output import problem
 from connector.errors import Busy, Denied, InvalidInput, Refusal, Unauthenticated
 
@@ -31,6 +31,7 @@ app = typer.Typer(
 )
 local.add_to(app)
 app.add_typer(records.datasets, name="dataset")
+app.add_typer(profiling.profiles, name="profile")
 app.add_typer(contracts.offers, name="offer")
 app.add_typer(contracts.negotiations, name="negotiate")
 app.add_typer(contracts.agreements, name="agreement")

@@ -1,17 +1,31 @@
 """`greendeal dataset validate`: records held to a profile."""
 
-import json
 import sys
+from collections import deque
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from connector.cli.given import Files
+from connector.cli.local import FOLDER, Data
 from connector.cli.output import Form, Output, write
-from connector.errors import InvalidInput, Refusal
+from connector.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from connector.capabilities.validation import Validation
+    from connector.standards.dcat.report import Report
+
+    Checked = tuple[dict[str, Any], Report | None]
 
 INVALID: Final = 3
+MANY: Final = 4
+"""Files for which it pays to start pySHACL before it is known whether it will be asked."""
+AHEAD: Final = 16
+"""Files that are checked before the report on the first of them is printed."""
+
+Files = Annotated[list[Path], typer.Argument(help="One or several files: RDF in any of its forms, or plain JSON.")]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -22,50 +36,97 @@ def add_to(app: typer.Typer) -> None:
 def validate(
     files: Files,
     profile: Annotated[str, typer.Option(help="The profile to hold the records to.")] = "dcat-ap",
+    level: Annotated[
+        str, typer.Option(help="Level up to which findings count: structure, recommendation, vocabulary or range.")
+    ] = "structure",
+    lang: Annotated[str, typer.Option(help="Language of the report: en, de or fr.")] = "en",
+    report: Annotated[
+        str, typer.Option(help="Print another form of the reports: html, turtle, json-ld, n-triples or rdf-xml.")
+    ] = "",
+    data: Data = FOLDER,
     output: Output = Form.TABLE,
 ) -> None:
     """Check records on this machine; exit code 3 when one does not conform."""
-    checked = [_checked(path, profile) for path in files]
-    if output is Form.TABLE:
-        for each in checked:
-            sys.stdout.write(f"{each['file']}\n{each.pop('text')}\n\n")
-    else:
-        for each in checked:
-            del each["text"]
-        write(checked, output)
-    if not all(each["conforms"] for each in checked):
+    from connector.capabilities.validation import Validation  # noqa: PLC0415 - see the package
+    from connector.standards.dcat.shacl import checker  # noqa: PLC0415 - see the package
+
+    validation = Validation.open(data, waiting=3600.0)
+    try:
+        checker(profile, validation.shelf)
+        if len(files) >= MANY:
+            validation.start()
+        checked = _in_order(lambda path: _checked(validation, path, profile, level, lang), files)
+        conform = _printed(checked, report, output)
+    finally:
+        validation.close()
+    if not conform:
         raise typer.Exit(INVALID)
 
 
-def _checked(path: Path, profile: str) -> dict[str, Any]:
+def _in_order(check: "Callable[[Path], Checked]", files: list[Path]) -> "Iterator[Checked]":
+    """Yield the reports in the order of the files; while pySHACL judges one, the next ones are read."""
+    from concurrent.futures import Future, ThreadPoolExecutor  # noqa: PLC0415 - see the package
+
+    if len(files) < MANY:
+        yield from map(check, files)
+        return
+    with ThreadPoolExecutor(2) as threads:
+        waiting: deque[Future[Checked]] = deque()
+        for path in files:
+            waiting.append(threads.submit(check, path))
+            if len(waiting) > AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def _printed(checked: "Iterator[Checked]", form: str, output: Form) -> bool:
+    """Print each report as it comes, or all of them where the form is one document; return whether all conform."""
+    rows, conform = [], True
+    for row, found in checked:
+        conform = conform and row["conforms"]
+        if form:
+            sys.stdout.write(_in_form(row, found, form))
+        elif output is Form.TABLE:
+            sys.stdout.write(f"{row['file']}\n{found.text() if found else row['message']}\n\n")
+        elif output is Form.JSONL:
+            write(row, output)
+        else:
+            rows.append(row)
+        sys.stdout.flush()
+    if rows:
+        write(rows, output)
+    return conform
+
+
+def _in_form(row: dict[str, Any], found: "Report | None", form: str) -> str:
+    from connector.standards.dcat import forms  # noqa: PLC0415 - see the package
+    from connector.standards.rdf import Format  # noqa: PLC0415 - see the package
+
+    if found is None:
+        raise InvalidInput(row["message"], where=row["file"])
+    if form == "html":
+        return forms.html(found)
+    return forms.validation_report(found, Format.of(form)).decode()
+
+
+def _checked(validation: "Validation", path: Path, profile: str, level: str, lang: str) -> "Checked":
     """Return the report on one file; a file that cannot be read is one that does not conform."""
-    from connector.capabilities.datasets import parse_record  # noqa: PLC0415 - see the package
-    from connector.standards import rdf  # noqa: PLC0415 - see the package
-    from connector.standards.dcat import shacl  # noqa: PLC0415 - see the package
+    from connector.standards.dcat import intake  # noqa: PLC0415 - see the package
+    from connector.standards.dcat.report import unread  # noqa: PLC0415 - see the package
+    from connector.standards.dcat.sentences import language_of  # noqa: PLC0415 - see the package
 
-    plain = path.suffix == ".json"
     try:
-        media_type = "application/json" if plain else rdf.Format.of(path.name).media_type
-        report = shacl.check(parse_record(path.read_bytes(), media_type)[1], profile)
+        triples = intake.read(_bytes(path), path.name, base=path.absolute().as_uri())
     except InvalidInput as refusal:
-        return _unread(path, profile, refusal)
-    return {
-        "file": str(path),
-        "profile": profile,
-        "parses": True,
-        "conforms": report.conforms,
-        "results": json.loads(report.json())["results"],
-        "text": report.text(),
-    }
+        return {"file": str(path), **unread(profile, refusal, intake.told(refusal))}, None
+    found = validation.check(triples, profile, upto=level, language=language_of(lang))
+    return {"file": str(path), **found.document()}, found
 
 
-def _unread(path: Path, profile: str, refusal: Refusal) -> dict[str, Any]:
-    finding = {"level": "syntax", "severity": "violation", "message": str(refusal), "fix": refusal.fix}
-    return {
-        "file": str(path),
-        "profile": profile,
-        "parses": False,
-        "conforms": False,
-        "results": [finding],
-        "text": str(refusal),
-    }
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise InvalidInput(f"The file cannot be read: {reason}.", where="line 0", fix="Check its name.") from error

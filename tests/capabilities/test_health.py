@@ -28,7 +28,7 @@ def tidying(house: Still) -> list[OutboxRow]:
 
 def test_every_part_says_how_it_is(house: Still) -> None:
     """A part that works says ok; one that does not says what is wrong, and the others are still asked."""
-    assert house.connector.health.parts() == {"database": "ok", "triples": "ok"}
+    assert house.connector.health.parts() == {"database": "ok", "triples": "ok", "validation": "ok"}
 
     def broken() -> object:
         raise InvalidInput("The disk is full.")
@@ -109,8 +109,8 @@ def test_the_figures_are_in_the_text_format(house: Still) -> None:
         work.record("urn:s", "kind", "actor", {})
     lines = house.connector.health.metrics().splitlines()
     figures = dict(line.split() for line in lines if not line.startswith("#"))
-    assert len(figures) == len(COUNTED) + 1
+    assert len(figures) == len(COUNTED) + 1 + len(house.connector.validation.counts())
     assert figures["greendeal_dataset_rows"] == figures["greendeal_offer_rows"] == "1"
     assert figures["greendeal_evidence_rows"] == "1"
     assert figures["greendeal_undeliverable_events"] == "0"
-    assert all(re.fullmatch(r"# TYPE [a-z_]+ gauge|[a-z_]+ \d+", line) for line in lines)
+    assert all(re.fullmatch(r"# TYPE [a-z_]+ (gauge|counter)|[a-z_]+ \d+", line) for line in lines)

@@ -84,15 +84,15 @@ class Whole(Struct, frozen=True):
 
 
 class Shelf:
-    """The profiles there are: those that ship, and those in a folder of the user.
+    """The profiles there are: those that ship, and those in folders of the user.
 
     Args:
-        folder: holds one folder for each profile that was added; None for none.
+        folders: each holds one folder for each profile that was added; the first that has a profile counts.
     """
 
-    def __init__(self, folder: Path | None = None) -> None:
-        self.folder = folder
-        self._profiles: dict[str, Profile] = {}
+    def __init__(self, *folders: Path) -> None:
+        self.folders = folders
+        self._profiles: dict[str, tuple[int, Profile]] = {}
 
     def names(self) -> tuple[str, ...]:
         """Return the names of the profiles, in order."""
@@ -100,9 +100,8 @@ class Shelf:
 
     def added(self) -> tuple[str, ...]:
         """Return the names of the profiles that a user added, in order."""
-        if self.folder is None or not self.folder.is_dir():
-            return ()
-        return tuple(sorted(each.name for each in self.folder.iterdir() if (each / MANIFEST).is_file()))
+        there = [each for folder in self.folders if folder.is_dir() for each in folder.iterdir()]
+        return tuple(sorted({each.name for each in there if not each.is_symlink() and (each / MANIFEST).is_file()}))
 
     def get(self, name: str) -> Profile:
         """Return the profile `name`.
@@ -110,12 +109,22 @@ class Shelf:
         Raises:
             InvalidInput: there is none of that name, or its manifest is not one.
         """
-        found = self._profiles.get(name)
-        if found is None:
+        stamp, found = self.stamp(name), self._profiles.get(name)
+        if found is None or found[0] != stamp:
             if name not in self.names():
                 raise InvalidInput(f"There is no profile {name!r}.", fix=f"Use one of: {', '.join(self.names())}.")
-            found = self._profiles[name] = read_manifest(self.read(name, MANIFEST), name)
-        return found
+            found = self._profiles[name] = (stamp, read_manifest(self.read(name, MANIFEST), name))
+        return found[1]
+
+    def stamp(self, name: str) -> int:
+        """Return what changes when an added profile is added anew; 0 for one that ships, which never does."""
+        if name in _shipped():
+            return 0
+        manifest = self._home(name) / MANIFEST
+        return manifest.stat().st_mtime_ns if manifest.is_file() else -1
+
+    def _home(self, name: str) -> Path:
+        return next((each / name for each in self.folders if (each / name / MANIFEST).is_file()), Path("/nowhere"))
 
     def read(self, name: str, file: str) -> bytes:
         """Return the bytes of a file of a profile.
@@ -124,9 +133,9 @@ class Shelf:
             InvalidInput: there is no such file.
         """
         try:
-            if name in _shipped() or self.folder is None:
+            if name in _shipped():
                 return library.read("shapes", f"{name}/{file}")
-            return (self.folder / name / file).read_bytes()
+            return (self._home(name) / file).read_bytes()
         except OSError as error:
             raise InvalidInput(f"The profile {name!r} has no file {file!r}.", where=f"{name}/{file}") from error
 

@@ -2,14 +2,14 @@
 
 A level of a profile is a `ShapeSet`: the shapes of the profile and of all that it includes, compiled once. `check` uses
 the compiled shapes alone, in a fraction of a millisecond; a set with something that is not compiled is judged by
-pySHACL. Who refuses a record asks pySHACL first (`arbitrated`), which is slow and belongs into a process of its own.
+pySHACL. Who refuses a record asks pySHACL first (`Arbiter`), which is slow and belongs into a process of its own.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
-from typing import TYPE_CHECKING, Final, TypeAlias, cast
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from pyoxigraph import Triple
 
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
     from connector.standards.dcat.judge import Judge
 
 __all__ = ["Checker", "Finding", "Report", "Severity", "ShapeSet", "check", "checker"]
-
-Arbiter: TypeAlias = Callable[["ShapeSet", Triples, Triples], Sequence[Result]]
-"""Asks pySHACL what a set of shapes finds in a record, with the background: see `judge.Judge.results`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +95,29 @@ class ShapeSet:
         return self.level in WITH_BACKGROUND
 
 
+class Arbiter(Protocol):
+    """Who has the last word."""
+
+    def judged(
+        self,
+        shapes: ShapeSet,
+        record: Triples,
+        background: Triples,
+        found: Sequence[Result] | None,
+        *,
+        counts: bool,
+    ) -> Sequence[Result] | None:
+        """Return what pySHACL finds, or None where what the compiled shapes found stands.
+
+        Args:
+            shapes: a level of a profile.
+            record: what is checked.
+            background: what may be looked up besides.
+            found: what the compiled shapes found; None where there are none.
+            counts: whether findings of the level count for the verdict.
+        """
+
+
 @dataclass(eq=False)
 class Checker:
     """A profile, ready to check records.
@@ -128,9 +148,8 @@ class Checker:
             triples: the record.
             upto: the level up to which findings count for the verdict.
             language: of the report.
-            arbiter: asked about the levels that count, where they find something, and about shapes that are not
-                compiled; without one the compiled shapes have the last word, and about the rest pySHACL in this
-                process.
+            arbiter: has the last word; without one the compiled shapes have it, and about shapes that are not compiled
+                pySHACL in this process.
 
         Raises:
             InvalidInput: there is no such level.
@@ -143,36 +162,35 @@ class Checker:
         more = background_of(index) if any(each.with_background for each in self.sets) else {}
         joined = View(index, more) if more else alone
         counted = profiles.LEVELS[: profiles.LEVELS.index(upto) + 1]
+        around = tuple(triples_of(more))
         judged = []
         for each in self.sets:
             view = joined if each.with_background else alone
             found: Sequence[Result] | None = each.compiled.results(view) if each.compiled else None
-            by = "compiled"
-            if found is None or (found and arbiter is not None and each.level in counted):
-                around = tuple(triples_of(more)) if each.with_background else ()
-                found, by = _arbitrated(each, record, around, arbiter), "pySHACL"
-            judged.append(_judged(each, found, by))
+            beside = around if each.with_background else ()
+            theirs = None
+            if arbiter is not None:
+                theirs = arbiter.judged(each, record, beside, found, counts=each.level in counted)
+            if theirs is None and found is None:
+                theirs = each.judge.results(record, beside)
+            judged.append(_judged(each, found if theirs is None else theirs, theirs is not None))
         return Report(
             name=self.profile.name, title=self.title, record=record, judged=judged, upto=upto, language=language
         )
 
 
-def _arbitrated(each: ShapeSet, record: Triples, around: Triples, arbiter: Arbiter | None) -> Sequence[Result]:
-    return each.judge.results(record, around) if arbiter is None else arbiter(each, record, around)
-
-
-def _judged(each: ShapeSet, found: Sequence[Result], by: str) -> Judged:
+def _judged(each: ShapeSet, found: Sequence[Result] | None, by_pyshacl: bool) -> Judged:
     return Judged(
         level=each.level,
         gate=each.gate,
-        results=tuple(found),
+        results=tuple(found or ()),
         speech=each.speech,
         owners=each.owners,
-        by="pySHACL" if by == "pySHACL" else "compiled",
+        by="pySHACL" if by_pyshacl else "compiled",
     )
 
 
-_checkers: Final[dict[tuple[Shelf, str], Checker]] = {}
+_checkers: Final[dict[tuple[Shelf, str], tuple[int, Checker]]] = {}
 
 
 def checker(profile: str = "dcat-ap", shelf: Shelf = SHIPPED) -> Checker:
@@ -181,10 +199,10 @@ def checker(profile: str = "dcat-ap", shelf: Shelf = SHIPPED) -> Checker:
     Raises:
         InvalidInput: there is no such profile, or its files are not what a profile has.
     """
-    found = _checkers.get((shelf, profile))
-    if found is None:
-        found = _checkers[shelf, profile] = Checker(shelf.get(profile), shape_sets(profile, shelf))
-    return found
+    stamp, found = shelf.stamp(profile), _checkers.get((shelf, profile))
+    if found is None or found[0] != stamp:
+        found = _checkers[shelf, profile] = (stamp, Checker(shelf.get(profile), shape_sets(profile, shelf)))
+    return found[1]
 
 
 def shape_sets(profile: str, shelf: Shelf = SHIPPED) -> tuple[ShapeSet, ...]:

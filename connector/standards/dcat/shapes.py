@@ -160,7 +160,7 @@ class ShapesReader:
             path = paths.read_path(self.graph, at[0]) if len(at) == 1 else None
             if path is None:
                 self._problem(node, "a path is of a kind that is not compiled")
-                return shape
+                return PropertyShape(key_of(node))
             iri = NamedNode(path.iri) if path.kind == "iri" else None
             shape = PropertyShape(key_of(node), path=path, reach=paths.reach(path), iri=iri)
         off = self.one(node, "deactivated")
