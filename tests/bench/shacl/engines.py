@@ -88,8 +88,8 @@ def wheel_turbo() -> Check:
 
 def wheel_shifty() -> Check:
     """Use the wheel `pyshifty`, its shapes prepared once, its own form of results."""
-    shapes = shifty.PreparedValidator(shapes=turtle(), shapes_format="turtle")
-    return lambda record: len(shapes.validate_algebra(data=record, data_format="turtle", graph_mode="data").violations)
+    shapes = shifty.PreparedValidator(turtle().decode())
+    return lambda record: len(shapes.validate_algebra(record.decode(), graph_mode="data", infer=False).violations)
 
 
 ENGINES: Final[dict[str, Callable[[], Check]]] = {
