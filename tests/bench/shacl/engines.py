@@ -77,7 +77,7 @@ def wheel_shacl() -> Check:
 
 def wheel_turbo() -> Check:
     """Use the wheel `pyshacl-turbo`, its shapes compiled once, the record as a graph of rdflib."""
-    shapes = pyshacl_turbo.compile_shapes(to_rdflib(structure().shapes))
+    shapes = pyshacl_turbo.compile_shapes(to_rdflib(structure().shapes))  # type: ignore[no-untyped-call]
 
     def check(record: bytes) -> int:
         _, report, _ = shapes.validate(to_rdflib(parse(record, Format.TURTLE)))
