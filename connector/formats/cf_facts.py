@@ -76,7 +76,11 @@ def _variable(variable: Array) -> Variable:
 def _dimensions(variables: Variables, axis: cf_time.TimeAxis | None) -> tuple[Dimension, ...]:
     """Return the dimensions of the file in its order."""
     return tuple(
-        Dimension(name=short(name) or "unnamed", size=size, role="time" if axis and name == axis.name else "dimension")
+        Dimension(
+            name=short(name) or "unnamed",
+            size=size,
+            role="time" if axis and name.rpartition("/")[2] == axis.name else "dimension",
+        )
         for name, size in list(variables.dimensions.items())[:LISTED]
     )
 

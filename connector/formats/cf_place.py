@@ -6,6 +6,7 @@ refers to, and last variables that are latitudes and longitudes by their names o
 extent are compared, never used.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -31,6 +32,7 @@ from connector.formats.extent import (
     union,
 )
 
+SATELLITE: Final = re.compile(r"satellite|spacecraft|sub[ _-]?sat|sub[ _-]?point|nadir", re.IGNORECASE)
 MESHES: Final = frozenset({"ncells", "ncell", "cell", "cells", "nod2", "nod2d", "node", "nodes", "ncol", "nvertices"})
 BY_HAND: Final = "name the place by hand"
 NO_PLACE: Final = f"The file has no coordinates that say where on Earth its values lie: {BY_HAND}."
@@ -53,15 +55,22 @@ def place(variables: Variables, attributes: Mapping[str, Any]) -> Found:
 
     `attributes` are the global ones; of them `featureType` counts: it says that positions are points, not a grid.
     """
-    latitudes, longitudes = variables.candidates(cf.is_latitude), variables.candidates(cf.is_longitude)
+    latitudes, longitudes = (
+        _without_satellites(variables.candidates(each)) for each in (cf.is_latitude, cf.is_longitude)
+    )
     mapping = cf_projected.mapping_of(variables)
     mesh = _mesh(variables)
     if mesh is not None:
         return _alike(variables, mesh, mapping, attributes, mesh=True)
-    for rank in (2, 1, 3):
-        pair = _pair(variables, _of_rank(latitudes, rank), _of_rank(longitudes, rank))
-        if pair is not None:
-            return _alike(variables, pair, mapping, attributes, mesh=False)
+    # What has a standard name goes before what has only units: a track of the satellite's own, for instance.
+    for sides in (
+        [[each for each in side if each.text("standard_name")] for side in (latitudes, longitudes)],
+        [latitudes, longitudes],
+    ):
+        for rank in (2, 1, 3):
+            pair = _pair(variables, *(_of_rank(side, rank) for side in sides))
+            if pair is not None:
+                return _alike(variables, pair, mapping, attributes, mesh=False)
     projected = cf_projected.place(variables, mapping)
     if projected is not None:
         return projected
@@ -74,6 +83,11 @@ def place(variables: Variables, attributes: Mapping[str, Any]) -> Found:
     if pair is not None:
         return _geographic(variables, pair, mapping, attributes, mesh=False)
     return _by_name(variables, attributes)
+
+
+def _without_satellites(positions: list[Array]) -> list[Array]:
+    """Leave out where the satellite was; unless there is nothing else."""
+    return [each for each in positions if not SATELLITE.search(f"{each.name} {each.text('long_name')}")] or positions
 
 
 def _by_name(variables: Variables, attributes: Mapping[str, Any]) -> Found:

@@ -110,6 +110,27 @@ def test_a_full_disc_with_positions_is_that_of_its_earth(described: Callable[...
     assert sides(described(lambda file: positions(file, lat, lon))) == pytest.approx((-61.25, -71.25, 81.25, 71.25))
 
 
+def test_where_the_satellite_was_is_not_where_it_looked(described: Callable[..., Facts]) -> None:
+    """Positions of pixels (time, line, pixel) in one group, the track of the satellite (time, line) in another."""
+
+    def fill(file: Any) -> None:
+        product = file.createGroup("PRODUCT")
+        for name, named, more, values in (
+            ("latitude", "latitude", NORTH, [[[10.0, 10.5], [11.0, 11.5]]]),
+            ("longitude", "longitude", EAST, [[[20.0, 21.0], [20.0, 21.0]]]),
+        ):
+            put(product, name, ("time", "scanline", "ground_pixel"), values, standard_name=named, **more)
+        put(product, "no2", ("time", "scanline", "ground_pixel"), np.zeros((1, 2, 2)))
+        inner = product.createGroup("SUPPORT_DATA").createGroup("GEOLOCATIONS")
+        put(inner, "satellite_latitude", ("time", "scanline"), [[-60.0, 60.0]], **NORTH)
+        put(inner, "satellite_longitude", ("time", "scanline"), [[0.0, 90.0]], **EAST)
+
+    found = described(fill)
+    assert sides(found) == (20.0, 10.0, 21.0, 11.5)
+    assert found.bbox is not None
+    assert (found.bbox.basis, found.grids[0].kind) == ("centres", "curvilinear")
+
+
 def test_tracks_are_points_and_not_a_grid(described: Callable[..., Facts]) -> None:
     """Positions along (trajectory, observation) are no grid: a ship around the pole does not hold it."""
     lon = np.linspace(-170, 180, 36).reshape(2, 18)
