@@ -281,11 +281,13 @@ def mutated(record: Triples, chance: random.Random) -> Triples:
     for _ in range(chance.randint(1, 5)):
         place = chance.randrange(len(found))
         triple = found[place]
-        match chance.choice(["drop", "other value", "other kind", "plain text", "class"]):
+        match chance.choice(["drop", "other value", "other target", "other kind", "plain text", "class"]):
             case "drop":
                 del found[place]
             case "other value":
                 found.append(Triple(triple.subject, triple.predicate, chance.choice(found).object))
+            case "other target":
+                found[place] = Triple(triple.subject, triple.predicate, chance.choice(found).subject)
             case "other kind":
                 found[place] = Triple(triple.subject, triple.predicate, chance.choice(value_kinds()[1:])[0])
             case "plain text":
