@@ -10,13 +10,19 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from connector.errors import InvalidInput, TooLarge
 from connector.formats import Limits, describe, forkserver, staging
+from tests.conftest import REFERENCES
 from tests.formats.probing import run
 
 DEMO: Final = Path(__file__).resolve().parents[2] / "connector" / "demo" / "data"
+SAMPLES: Final = sorted(
+    path for path in (REFERENCES / "data").glob("*/**/*.*") if path.is_file() and "zarr" not in str(path)
+)
 FILES: Final = sorted(path for path in DEMO.glob("[!.]*") if path.suffix != ".toml")
 SDMX: Final = DEMO / "MLO_CO2_monthly.sdmx2.csv"
 
@@ -46,11 +52,12 @@ def test_readers_are_loaded_once(tmp_path: Path) -> None:
     assert run(tmp_path, "servers_process") == run(tmp_path, "servers_process") == str(servers()["plug-ins"])
 
 
-def test_a_server_is_fit_to_fork() -> None:
+def test_a_server_is_fit_to_fork(tmp_path: Path) -> None:
     """With all its readers loaded a server has one thread, and nothing of this process: no variable, no open file."""
-    for path in FILES:
+    pq.write_table(pa.table({"a": [1, 2]}), tmp_path / "a.parquet")
+    for path in (*FILES, tmp_path / "a.parquet"):
         describe(path)
-    assert set(servers()) >= {"climate", "meteo", "eo", "server"}
+    assert set(servers()) >= {"climate", "meteo", "eo", "server", "tabular"}
     for family, pid in servers().items():
         assert len(list(Path(f"/proc/{pid}/task").iterdir())) == 1, family
         names = {each.partition(b"=")[0].decode() for each in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")}
@@ -135,7 +142,7 @@ def test_long_readings_tell_how_far_they_are(tmp_path: Path) -> None:
 # --- files that are not simply there ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", FILES, ids=[path.name for path in FILES])
+@pytest.mark.parametrize("path", [*FILES, *SAMPLES], ids=[path.name for path in (*FILES, *SAMPLES)])
 def test_a_large_file_of_another_file_system_is_not_copied(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is handed to the child open, and every reader reads it so."""
     alone = describe(path)
