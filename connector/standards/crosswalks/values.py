@@ -5,7 +5,6 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import cache
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -13,6 +12,7 @@ from msgspec import Struct
 
 from connector.errors import InvalidInput
 from connector.standards.dcat import model
+from connector.standards.dcat.licences import licence
 from connector.standards.dcat.vocabulary import Term, vocabulary
 from connector.standards.rdf import full
 
@@ -21,7 +21,6 @@ T = TypeVar("T")
 EPSG: Final = "http://www.opengis.net/def/crs/EPSG/0/"
 MEDIA_TYPES: Final = "https://www.iana.org/assignments/media-types/"
 SHA256: Final = full("spdx:checksumAlgorithm_sha256")
-_AUTHORITY: Final = "http://publications.europa.eu/resource/authority/"
 _DEEPEST: Final = 12
 _LONGEST: Final = 200
 
@@ -218,8 +217,9 @@ def epsg_code(system: str) -> str | None:
 
 
 def by_code(name: str, code: str) -> str | None:
-    """Return the IRI of the term with this code in a shipped vocabulary."""
-    return _codes(name).get(code.casefold())
+    """Return the IRI of the term in use with this code or label in a shipped vocabulary."""
+    found = vocabulary(name).find(code)
+    return found.iri if found and not found.deprecated else None
 
 
 def code_of(name: str, term: str) -> str | None:
@@ -228,32 +228,9 @@ def code_of(name: str, term: str) -> str | None:
     return found.code if found else None
 
 
-@cache
-def _codes(name: str) -> Mapping[str, str]:
-    return {term.code.casefold(): term.iri for term in vocabulary(name).terms.values() if not term.deprecated}
-
-
-@cache
-def _spdx() -> Mapping[str, str]:
-    """Return the licences of the EU table by their SPDX id: `CC_BY_4_0` is `CC-BY-4.0`, written without marks."""
-    return {_unmarked(term.code): term.iri for term in vocabulary("licence").terms.values()} | {
-        "cc010": by_code("licence", "CC0") or ""
-    }
-
-
-def _unmarked(code: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", code.casefold())
-
-
 def licence_of(name: str) -> str | None:
-    """Return the EU licence IRI for an SPDX id, a code of the EU table, or the address of a known licence."""
-    if name.startswith(_AUTHORITY + "licence/"):
-        return name if name in vocabulary("licence").terms else None
-    found = re.match(r"https?://creativecommons\.org/(?:licenses/([a-z-]+)/([\d.]+)|publicdomain/zero/1\.0)", name)
-    if found:
-        name = f"CC-{found[1]}-{found[2]}" if found[1] else "CC0-1.0"
-    found_iri = _spdx().get(_unmarked(re.sub(r"^https?://spdx\.org/licenses/|\.html$", "", name)))
-    return found_iri or None
+    """Return the EU licence IRI for an SPDX id, a name, or the address of a known licence."""
+    return licence(re.sub(r"^https?://spdx\.org/licenses/|\.html$", "", name))
 
 
 def spdx_of(licence: str) -> str | None:
