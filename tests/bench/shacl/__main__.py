@@ -9,19 +9,14 @@ import argparse
 import json
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 
-import psutil
-
-from connector.capabilities.validation import Validation
 from connector.standards.dcat import shacl
 from connector.standards.rdf import Format, parse
-from connector.storage.judging import Judges
 from tests.bench.running import show
 from tests.bench.shacl.engines import ENGINES, PROFILE, structure
+from tests.bench.shacl.judged import memory
 from tests.bench.shacl.records import record, records
 
 ROUNDS = 5
@@ -51,12 +46,10 @@ def one_record() -> dict[str, float]:
 
 def many(name: str, count: int) -> dict[str, float]:
     """Check `count` records in this process; return seconds by the clock and of processors, MiB, and refusals."""
-    if name == WITH_JUDGE:
-        return _with_judge(count)
     check = ENGINES[name]()
     check(record(1))
     part = min(count, SCALED.get(name, count))
-    with _memory() as peak:
+    with memory() as peak:
         clock, begun = time.perf_counter(), time.process_time()
         refused = sum(bool(check(text)) for text in records(part))
         used, took = time.process_time() - begun, time.perf_counter() - clock
@@ -64,49 +57,11 @@ def many(name: str, count: int) -> dict[str, float]:
     return {"clock": took * scale, "cpu": used * scale, "mib": max(peak), "refused": refused * scale}
 
 
-def _with_judge(count: int) -> dict[str, float]:
-    judges = Judges(seconds=60)
-    validation = Validation(judges)
-    validation.check(parse(record(10, faulty=True), Format.TURTLE), PROFILE)
-    children = psutil.Process().children()
-    with _memory() as peak:
-        clock, begun = time.perf_counter(), _used(children)
-        refused = 0
-        for number in range(count):
-            report = validation.check(parse(record(number, faulty=number % 10 == 0), Format.TURTLE), PROFILE)
-            refused += bool(not report.conforms and report.results)
-        used, took = _used(children) - begun, time.perf_counter() - clock
-    found = validation.counts()
-    validation.close()
-    assert found["judged"] == refused + 1
-    assert found["differences"] == found["unjudged"] == 0
-    return {"clock": took, "cpu": used, "mib": max(peak), "refused": refused}
-
-
-def _used(children: list[psutil.Process]) -> float:
-    return time.process_time() + sum(sum(each.cpu_times()[:2]) for each in children)
-
-
-@contextmanager
-def _memory() -> Iterator[list[float]]:
-    """Watch the memory of this process and its children in MiB, while the block runs."""
-    found, over, me = [0.0], threading.Event(), psutil.Process()
-
-    def watch() -> None:
-        while not over.wait(0.2):
-            found.append(sum(each.memory_info().rss for each in (me, *me.children())) / 2**20)
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    try:
-        yield found
-    finally:
-        over.set()
-        watcher.join()
-
-
 def _in_own_process(name: str, count: int) -> dict[str, float]:
-    command = [sys.executable, "-m", "tests.bench.shacl", "--count", str(count), "--only", name]
+    arguments = ["tests.bench.shacl", "--count", str(count), "--only", name]
+    if name == WITH_JUDGE:
+        arguments = ["tests.bench.shacl.judged", str(count)]
+    command = [sys.executable, "-m", *arguments]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     found: dict[str, float] = json.loads(done.stdout)
     return found
