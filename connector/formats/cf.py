@@ -24,7 +24,7 @@ LONGITUDES: Final = frozenset({"lon", "longitude", "longitudes", "nav_lon", "xlo
 NOT_DATA: Final = frozenset({"time", "forecast_reference_time", "forecast_period", "latitude", "longitude"})
 SAMPLE: Final = 500_000  # values of a coordinate that is too large to be read whole
 BLOCKS: Final = 200  # pieces that a sample of a long list of positions is taken in
-CHUNK_VALUES: Final = 64_000_000  # a chunk is decoded whole: a larger one is not touched
+CHUNK_VALUES: Final = 16_000_000  # a chunk is decoded whole: a larger one is not touched
 
 Selection = tuple[slice, ...]
 
@@ -161,14 +161,17 @@ class Variables:
         row = math.prod(variable.shape[1:])
         if row > SAMPLE // 2:
             return None
+        # A piece costs the whole chunks that it touches.
+        cost = max(1, row * variable.chunks[0] if variable.ndim > 1 and variable.chunks else math.prod(variable.chunks))
+        pieces = max(2, CHUNK_VALUES // cost)
         if variable.ndim > 1:
-            rows = np.unique(np.linspace(0, variable.shape[0] - 1, SAMPLE // max(1, row)).astype(int))
-            pieces = [(slice(at, at + 1), *(slice(None),) * (variable.ndim - 1)) for at in map(int, rows)]
+            rows = np.unique(np.linspace(0, variable.shape[0] - 1, min(pieces, SAMPLE // row)).astype(int))
+            chosen = [(slice(at, at + 1), *(slice(None),) * (variable.ndim - 1)) for at in map(int, rows)]
         else:
             length = SAMPLE // BLOCKS
-            starts = np.linspace(0, variable.shape[0] - length, BLOCKS).astype(int)
-            pieces = [(slice(at, at + length),) for at in map(int, starts)]
-        return Values(np.concatenate([floats(variable.read(piece)) for piece in pieces]), sampled=True)
+            starts = np.linspace(0, variable.shape[0] - length, min(pieces, BLOCKS)).astype(int)
+            chosen = [(slice(at, at + length),) for at in map(int, starts)]
+        return Values(np.concatenate([floats(variable.read(piece)) for piece in chosen]), sampled=True)
 
     def bounds_of(self, variable: Array) -> Floats | None:
         """Return the values of the bounds variable that `variable` names, None without one."""

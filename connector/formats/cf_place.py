@@ -185,6 +185,8 @@ def _geographic(
     degrees = lat[0] * cf.radian_factor(pair.lat), lon[0] * cf.radian_factor(pair.lon)
     if not finite(degrees[0]).size or not finite(degrees[1]).size:
         return Found(notes=(f"The latitudes and longitudes of the file are all missing: {BY_HAND}.",))
+    if not one_way and lat[0].size > 1 and not (np.nan_to_num(degrees[0]).any() or np.nan_to_num(degrees[1]).any()):
+        return Found(notes=(f"The latitudes and longitudes of the file are all zero, so not filled in: {BY_HAND}.",))
     edges = variables.bounds_of(pair.lat), variables.bounds_of(pair.lon)
     if one_way:
         return _rectilinear(degrees, edges, mapping)

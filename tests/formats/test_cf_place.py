@@ -380,6 +380,13 @@ def test_a_sphere_is_not_called_wgs_84(described: Callable[..., Facts]) -> None:
     assert (plain.epsg, sides(plain)) == (4326, sides(found))
 
 
+def test_positions_that_are_all_zero_are_no_place(described: Callable[..., Facts]) -> None:
+    """Arrays that were made and never filled hold zeros; the sea off Africa is not where the data are."""
+    found = described(lambda file: positions(file, np.zeros((2, 3)), np.zeros((2, 3))))
+    assert found.bbox is None
+    assert any("not filled in" in note for note in found.notes)
+
+
 def test_many_positions_are_sampled(described: Callable[..., Facts]) -> None:
     """More positions than are read whole are sampled, both ends among them, and the box says so."""
     limits = Limits(coordinate_values=1000)

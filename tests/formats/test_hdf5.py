@@ -154,3 +154,23 @@ def test_a_chunk_larger_than_memory_is_not_decoded(tmp_path: Path) -> None:
     found = made(tmp_path / "x.nc", fill)
     assert found.bbox is None
     assert any("too many to read" in note for note in found.notes)
+
+
+@pytest.mark.parametrize("chunk", [1_000, 1_000_000, 10_000_000])
+def test_billions_of_positions_cost_a_sample(chunk: int, tmp_path: Path) -> None:
+    """Threat: a track of any announced length in a file of kilobytes; the pieces that are read cost whole chunks."""
+
+    def fill(file: Any) -> None:
+        for name, units in (("lat", "degrees_north"), ("lon", "degrees_east")):
+            track = file.create_dataset(
+                name, (3_600_000_000,), "f8", chunks=(chunk,), compression="gzip", fillvalue=np.nan
+            )
+            track.attrs["units"] = units
+            track.dims[0].label = "obs"
+            track[:3] = [10.0, 11.0, 12.0]
+
+    with h5py.File(tmp_path / "x.nc", "w") as file:
+        fill(file)
+    found = describe(tmp_path / "x.nc", limits=Limits(cpu_seconds=10, memory_bytes=2 << 30))
+    assert found.bbox is not None
+    assert (found.bbox.west, found.bbox.east, found.bbox.basis) == (10.0, 12.0, "sampled")
