@@ -9,8 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from connector.errors import InvalidInput
-from connector.formats import safe, shapefile
+from connector.formats import registry, safe, shapefile
 from connector.formats.description import Facts, Limits
 from connector.formats.members import opened
 
@@ -34,6 +36,10 @@ def read(path: Path, limits: Limits) -> Facts:
                     return reader(archive, limits)
                 except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
                     raise InvalidInput("A member of the zip archive is damaged.") from error
+        # A Zarr store is known by its first members, unless chunks fill all that was looked at.
+        if any(name.rpartition("/")[2] in registry.ZARR_MARKERS for name in archive.namelist()):
+            store = registry.by_name("zarr")
+            return msgspec.structs.replace(store.describe(path, limits), media_type=store.media_type)
     raise InvalidInput(
         "The zip archive holds no shapefile, SAFE product or other dataset that we read as one.",
         fix="Unpack it and describe its files.",

@@ -106,6 +106,20 @@ def test_a_store_in_an_archive_is_the_same_store(version: Version, below: str, t
     assert (one.bbox, one.period, one.variables, one.store) == (other.bbox, other.period, other.variables, other.store)
 
 
+def test_an_archive_that_begins_with_chunks_is_a_store_all_the_same(tmp_path: Path) -> None:
+    """Its metadata stand behind more bytes than are looked at to choose a format."""
+    store = make(tmp_path / "x.zarr", 2)
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        archive.writestr("aaa/0", bytes(200_000))
+        plain = {"shape": [25_000], "chunks": [25_000], "compressor": None}
+        archive.writestr("aaa/.zarray", json.dumps(json.loads((store / "lat" / ".zarray").read_text()) | plain))
+        for each in sorted(store.rglob("*"), reverse=True):
+            if each.is_file():
+                archive.write(each, each.relative_to(store))
+    found = describe(tmp_path / "x.zip")
+    assert (found.format, found.media_type, sides(found)) == ("Zarr v2", "application/vnd+zarr", (4.5, 39.5, 8.5, 42.5))
+
+
 @pytest.mark.parametrize("consolidated", [False, True])
 @pytest.mark.parametrize("version", VERSIONS)
 def test_groups_are_in_the_names(version: Version, consolidated: bool, tmp_path: Path) -> None:
