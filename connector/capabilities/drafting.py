@@ -11,7 +11,7 @@ import msgspec
 
 from connector.formats import Description, Variable
 from connector.formats.summary import crs, findings, summary, title
-from connector.standards.dcat import model
+from connector.standards.dcat import model, registers
 from connector.standards.dcat.licences import licence
 from connector.standards.rdf import full
 
@@ -183,9 +183,15 @@ def _words(described: Description) -> list[str]:
 
 
 def _variable(each: Variable) -> model.Variable:
-    standard, label = each.standard_name, each.long_name
-    known = standard if standard and _fits(standard, model.StandardName) else None
-    return model.Variable(name=each.name, standard_name=known, label={"en": label} if label else {}, unit=each.unit)
+    """Return a variable of the record: under the name that the CF table has for it today, else in the file's words."""
+    known = registers.standard_name(each.standard_name or "")
+    label = each.long_name or ("" if known else (each.standard_name or "").replace("_", " "))
+    return model.Variable(
+        name=each.name,
+        standard_name=known.name if known else None,
+        label={"en": label} if label else {},
+        unit=each.unit,
+    )
 
 
 def _place(described: Description) -> tuple[model.Location, ...]:

@@ -228,3 +228,14 @@ def test_the_draft_of_a_strange_file_meets_the_profile() -> None:
     assert report.conforms, report.text()
     assert (record.crs, record.temporal, record.temporal_resolution) == ((), (), None)
     assert (record.spatial_resolution_in_meters, record.variables[0].standard_name) == ((), None)
+
+
+def test_variables_have_the_name_that_the_cf_table_has_for_them_today() -> None:
+    """An old name is brought up to date; one that is in no table is words, and leads nowhere."""
+    for old, known, label in (
+        ("air_pressure_at_sea_level", "air_pressure_at_mean_sea_level", {}),
+        ("pressure_at_my_house", None, {"en": "pressure at my house"}),
+    ):
+        file = strange(variables=(Variable(name="p", standard_name=old),))
+        (variable,) = draft(file, "a.nc", home=HOME).variables
+        assert (variable.standard_name, variable.label) == (known, label)

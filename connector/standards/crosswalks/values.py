@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from connector.errors import InvalidInput
-from connector.standards.dcat import model
+from connector.standards.dcat import model, registers
 from connector.standards.dcat.licences import licence
 from connector.standards.dcat.vocabulary import Term, vocabulary
 from connector.standards.rdf import full
@@ -275,6 +275,8 @@ def file_type(name: str) -> str | None:
     if "/" in name:
         bare, _, parameters = name.lower().partition(";")
         code = "GEOTIFF" if "geotiff" in parameters else _FORMATS.get(bare.strip(), "")
+        if not code:
+            return registers.file_type(bare)
     else:
         code = re.sub(r"[^a-z0-9]", "", name.lower())
         code = {"shapefile": "SHP", "esrishapefile": "SHP", "geopackage": "GPKG", "excel": "XLS", "hdf5": "HDF"}.get(

@@ -1,12 +1,11 @@
 """Reference of the rules: states and moves, policies, profiles, formats."""
 
-import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import ModuleType
 from typing import Any
 
-from connector import library
 from connector.standards.dcat import profiles as shelf
+from connector.standards.dcat.vocabulary import entries
 from connector.standards.dsp import negotiation, transfer
 from connector.standards.dsp.negotiation import Role
 from connector.standards.odrl import templates
@@ -181,6 +180,13 @@ def _local(iri: str) -> str:
 
 
 def _vocabularies() -> str:
-    listed: Mapping[str, Any] = tomllib.loads(library.read("vocab", "manifest.toml").decode())
-    (rows,) = [value for value in listed.values() if isinstance(value, list)]
-    return table(["File", "What it is", "Licence"], [[code(row["file"]), row["title"], row["licence"]] for row in rows])
+    rows = [
+        [code(entry.file), entry.title, str(entry.count or ""), _labels(entry.labels), entry.licence]
+        for entry in entries().values()
+    ]
+    return table(["File", "What it is", "Terms", "Labels", "Licence"], rows)
+
+
+def _labels(labels: Mapping[str, int]) -> str:
+    """Return in how many terms each language has a label."""
+    return ", ".join(f"{language} {count}" for language, count in labels.items() if language in {"en", "de", "fr"})
