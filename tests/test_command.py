@@ -72,6 +72,87 @@ def test_validate_reports_every_file_and_ends_with_three(tmp_path: Path) -> None
     assert done.returncode == 3
 
 
+RECORD = '<urn:d> a <http://www.w3.org/ns/dcat#Dataset> ; <http://purl.org/dc/terms/title> "A"@en ; '
+DESCRIBED = RECORD + '<http://purl.org/dc/terms/description> "B"@en .'
+ROW = {"level", "focus", "path", "component", "severity", "value", "message", "fix"}
+
+
+def test_validate_takes_many_files_in_every_form_and_none_ends_the_run(tmp_path: Path) -> None:
+    """RDF, plain JSON, a file that is not there, one of another kind: a line each, in the order given."""
+    contents = {
+        "a.ttl": DESCRIBED,
+        "b.nt": DESCRIBED.replace(" ; ", " .\n<urn:d> ").replace(" a ", f" <{RDF_TYPE}> "),
+        "c.trig": f"<urn:g> {{ {DESCRIBED} }}",
+        "d.json": '{"id": "urn:d", "title": {"en": "A"}, "description": {"en": "B"}}',
+        "e.jsonld": '{"@id": "urn:d", "@type": "http://www.w3.org/ns/dcat#Dataset"}',
+        "f.png": "x",
+        "h.ttl": "",
+    }
+    for name, text in contents.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    names = [str(tmp_path / name) for name in (*contents, "missing.ttl")]
+    done = greendeal("dataset", "validate", *names, "-o", "jsonl", "--profile", "geodcat-ap")
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [each["file"] for each in found] == names
+    verdicts = [(each["parses"], each["conforms"]) for each in found]
+    assert verdicts == [(True, True)] * 4 + [(True, False), (False, False), (True, True), (False, False)], found
+    assert done.returncode == 3
+    assert all(set(result) == ROW for each in found for result in each["results"])
+    assert {each["profile"] for each in found} == {"geodcat-ap"}
+
+
+RDF_TYPE = "http://www.w3.org/1999/02/22-rdf-syntax-ns#type"
+
+
+def test_validate_counts_findings_up_to_a_level(tmp_path: Path) -> None:
+    """The results are the same; the verdict and the exit code follow the level."""
+    (tmp_path / "a.ttl").write_text(DESCRIBED)
+    plain = greendeal("dataset", "validate", str(tmp_path / "a.ttl"), "-o", "jsonl")
+    strict = greendeal("dataset", "validate", str(tmp_path / "a.ttl"), "-o", "jsonl", "--level", "recommendation")
+    assert (plain.returncode, strict.returncode) == (0, 3)
+    assert json.loads(plain.stdout)["results"] == json.loads(strict.stdout)["results"]
+
+
+def test_validate_speaks_other_languages_and_forms(tmp_path: Path) -> None:
+    """As text, as HTML, and as a report of SHACL."""
+    (tmp_path / "a.ttl").write_text(f"{RECORD[:-2]}.")
+    name = str(tmp_path / "a.ttl")
+    assert "Beschreibung: nicht angegeben" in greendeal("dataset", "validate", name, "--lang", "de").stdout
+    html = greendeal("dataset", "validate", name, "--report", "html", "--lang", "fr").stdout
+    assert html.startswith('<section class="report fails" lang="fr">')
+    assert "sh:ValidationReport" in greendeal("dataset", "validate", name, "--report", "turtle").stdout
+
+
+def test_a_profile_is_added_used_and_removed_by_the_command(tmp_path: Path) -> None:
+    """What pySHACL alone can judge is said; a profile with a query is refused with a reason."""
+    folder, data = tmp_path / "ours", ["--data", str(tmp_path / "data")]
+    folder.mkdir()
+    (folder / "profile.toml").write_text(
+        'name = "ours"\ntitle = "Ours"\nversion = "1"\nsource = "https://ours.example/"\nlicence = "CC0"\n'
+        '[[level]]\nname = "structure"\ntitle = "structure"\nfiles = ["s.ttl"]\ngate = true\n'
+    )
+    shape = "<urn:s> <http://www.w3.org/ns/shacl#targetClass> <http://www.w3.org/ns/dcat#Dataset> ; "
+    (folder / "s.ttl").write_text(
+        f"{shape}<http://www.w3.org/ns/shacl#property> [ <http://www.w3.org/ns/shacl#minCount> 1 ; "
+        "<http://www.w3.org/ns/shacl#path> [ <http://www.w3.org/ns/shacl#oneOrMorePath> <urn:part> ] ] ."
+    )
+    added = greendeal("profile", "add", str(folder), *data)
+    assert added.returncode == 0, added.stderr
+    assert "judged by pySHACL only" in added.stderr
+    assert "ours" in greendeal("profile", "list", *data).stdout
+    assert "pySHACL only" in greendeal("profile", "show", "ours", *data).stdout
+    (tmp_path / "a.ttl").write_text(DESCRIBED)
+    checked = greendeal("dataset", "validate", str(tmp_path / "a.ttl"), "--profile", "ours", "-o", "jsonl", *data)
+    assert [each["component"].rpartition("#")[2] for each in json.loads(checked.stdout)["results"]] == [
+        "MinCountConstraintComponent"
+    ]
+    assert greendeal("profile", "remove", "ours", *data).returncode == 0
+    (folder / "s.ttl").write_text(f"{shape}<http://www.w3.org/ns/shacl#sparql> [] .")
+    refused = greendeal("profile", "add", str(folder), *data)
+    assert refused.returncode == 3
+    assert "SPARQL" in refused.stderr
+
+
 def test_help_needs_no_server(tmp_path: Path) -> None:
     """The bare distribution can tell what the command does."""
     done = greendeal("--help", without="litestar", HOME=str(tmp_path))

@@ -33,11 +33,11 @@ _ALL: Final[Mapping[str, tuple[str, str, str]]] = {
         "{at} : trouvé : {value} ; attendu : {wanted}.",
     ),
     "asked": ("{at}: needed: {wanted}.", "{at}: nötig: {wanted}.", "{at} : attendu : {wanted}."),
-    "said": ("{at}: {message}", "{at}: {message}", "{at} : {message}"),
+    "said": ("{at}: rule: {message}", "{at}: Regel: {message}", "{at} : règle : {message}"),
     "said_of": (
-        "{at}: found: {value}. {message}",
-        "{at}: gefunden: {value}. {message}",
-        "{at} : trouvé : {value}. {message}",
+        "{at}: found: {value}; rule: {message}",
+        "{at}: gefunden: {value}; Regel: {message}",
+        "{at} : trouvé : {value} ; règle : {message}",
     ),
     "closed": (
         "{thing}: property {path} is not provided for; found: {value}.",
@@ -94,6 +94,11 @@ _ALL: Final[Mapping[str, tuple[str, str, str]]] = {
     "write like": ("Write it like this: {value}", "So schreiben: {value}", "À écrire ainsi : {value}"),
     "add": ("Add a value: {wanted}.", "Einen Wert ergänzen: {wanted}.", "Ajouter une valeur : {wanted}."),
     "change": ("Replace it: {wanted}.", "Ersetzen: {wanted}.", "À remplacer : {wanted}."),
+    "complete": (
+        "Complete the record: {wanted}.",
+        "Den Eintrag ergänzen: {wanted}.",
+        "Compléter la notice : {wanted}.",
+    ),
     "keep": ("Keep the one that is right.", "Nur den richtigen Wert behalten.", "Ne garder que la bonne valeur."),
     "type": (
         "Say of what type it is, or link to one that is: {value} a {iri} .",

@@ -259,7 +259,8 @@ class Wording:
             written = f"<{value.value}>" if isinstance(value, NamedNode) else "[]"
             return self._say("type", value=written, iri=shortened(key_of(kind)) if kind else "…")
         wanted = allowed or pick(self.speech.texts(shape, "message"), self.language) or self._say("shape")
-        return self._say("add" if missing else "change", wanted=wanted.rstrip("."))
+        key = "complete" if result.rule.path is None else "add" if missing else "change"
+        return self._say(key, wanted=wanted.rstrip("."))
 
     def _mended(self, shape: str, component: str, text: str) -> str | None:
         """Return the same value written as asked, where only the writing is at fault."""
