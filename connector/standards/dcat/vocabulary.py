@@ -29,7 +29,12 @@ _LONGEST: Final = 200
 _MEDIA_TYPE: Final = re.compile(r"[a-z]+/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}")
 _IRI_END: Final = re.compile(r"[/#]")
 _EPSG: Final = re.compile(r"[0-9]{4,6}")
-_OPEN: Final = {"media-type": _MEDIA_TYPE, "crs": _EPSG}  # selections of registers: what any entry of them looks like
+_UNIT: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_OPEN: Final = {
+    "media-type": _MEDIA_TYPE,
+    "crs": _EPSG,
+    "qudt-unit": _UNIT,
+}  # selections of registers: what any entry of them looks like
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -174,8 +179,8 @@ def background(iris: Iterable[str]) -> Triples:
     """Return what the lists say of each concept and scheme in `iris`, and of their schemes: class, scheme, one label.
 
     Shapes ask it of the values of a record, and a record does not repeat it. The classes are those that DCAT-AP expects
-    (dct:Frequency, dct:LinguisticSystem …). Of media types and of EPSG codes a selection ships: there the form of the
-    IRI tells.
+    (dct:Frequency, dct:LinguisticSystem …). Of media types, EPSG codes and units a selection ships: there the form
+    of the IRI tells.
     """
     return tuple(dict.fromkeys(triple for iri in iris for triple in _said_of(iri)))
 

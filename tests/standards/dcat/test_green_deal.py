@@ -10,7 +10,7 @@ from connector import library
 from connector.standards.dcat import graph
 from connector.standards.dcat import model as m
 from connector.standards.dcat.profiles import LEVELS
-from connector.standards.dcat.vocabulary import entries, vocabulary_of
+from connector.standards.dcat.vocabulary import background, entries
 from connector.standards.rdf import GD, Format, Triples, full, parse
 from tests.standards.dcat.agreement import TYPE, Result
 from tests.standards.dcat.test_complete_records import found, of, record, without
@@ -282,4 +282,4 @@ def test_every_term_of_a_list_that_shapes_use_is_in_the_list() -> None:
                     used.update(re.findall(r"<([^>]+)>", triple.object.value))
     terms = {iri for iri in used if iri.startswith(bases) and iri not in schemes}
     assert len(terms) > 100
-    assert {iri for iri in terms if vocabulary_of(iri) is None} == set()
+    assert {iri for iri in terms if not background([iri])} == set()

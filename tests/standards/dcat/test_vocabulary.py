@@ -86,6 +86,7 @@ def test_what_is_in_no_list_has_no_background() -> None:
     iana, epsg = "https://www.iana.org/assignments/media-types/", "http://www.opengis.net/def/crs/EPSG/0/"
     assert background([f"{iana}application/x-grib"]) != ()
     assert background([f"{epsg}31467"]) != ()
+    assert background(["http://qudt.org/vocab/unit/K"]) != ()
     assert background([f"{iana}grib", f"{iana}a/b/c", f"{epsg}germany", f"{epsg}4326/"]) == ()
 
 
@@ -184,7 +185,7 @@ def test_terms_and_labels_are_those_of_the_source(name: str) -> None:
     candidates = (folder / f"{each}.ttl" for each in (SOURCES.get(name, name), f"eu-{name}"))
     source = next((path for path in candidates if path.exists()), None)
     if source is None:
-        assert name in {"legislation", "responsible-party-role", "degree-of-conformity"}  # written here
+        assert name in {"legislation", "responsible-party-role", "degree-of-conformity", "qudt-unit"}  # written here
         return
     said = {
         (quad.subject.value, quad.object.language or "", quad.object.value)
