@@ -121,6 +121,7 @@ def _described(
     files: list[str], *, each: bool, shown: _Shown
 ) -> "Iterator[tuple[str, Description | Refusal, list[Member]]]":
     """Yield name, description and members of every file or series in the order given, or why it cannot be read."""
+    from connector.formats.forkserver import servers  # noqa: PLC0415 - see the package
     from connector.formats.gather import gather  # noqa: PLC0415 - see the package
     from connector.formats.isolation import READERS  # noqa: PLC0415 - see the package
 
@@ -144,8 +145,11 @@ def _described(
         try:
             for name, what in waiting:
                 yield (name, what, []) if isinstance(what, Refusal) else (name, *_joined(*what))
-        finally:
+        except BaseException:
+            # Whoever stops the command does not wait for the file that is being read.
             readers.shutdown(wait=False, cancel_futures=True)
+            servers.close()
+            raise
 
 
 def _read(path: Path, shown: _Shown) -> "Description | Refusal":

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from connector.errors import InvalidInput, TooLarge
+from connector.errors import Busy, InvalidInput, TooLarge
 
 DEAD: Final = "http://127.0.0.1:9"
 ENVIRONMENT: Final = {
@@ -147,6 +147,7 @@ class Servers:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._running: dict[tuple[str, tuple[str, ...]], Server] = {}
+        self._closed = False
 
     def run(
         self,
@@ -168,6 +169,7 @@ class Servers:
         Raises:
             TooLarge: it goes beyond the limits.
             InvalidInput: the server was lost with the job, twice.
+            Busy: the program is ending.
         """
         # The child must find what the parent finds, plug-ins too, wherever they were put on the path.
         path = tuple(os.path.abspath(entry) for entry in sys.path)  # noqa: PTH100 - "" is here, links stay
@@ -189,6 +191,8 @@ class Servers:
 
     def _server(self, family: str, path: tuple[str, ...]) -> Server:
         with self._lock:
+            if self._closed:
+                raise Busy("The program is ending; the file was not read.")
             if (family, path) not in self._running:
                 self._running[family, path] = Server(family, path)
             return self._running[family, path]
@@ -200,8 +204,9 @@ class Servers:
         server.close()
 
     def close(self) -> None:
-        """End all servers."""
+        """End all servers, and whatever their children are at; no other is started."""
         with self._lock:
+            self._closed = True
             running, self._running = self._running, {}
         for each in running.values():
             each.close()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -112,3 +113,22 @@ def test_progress_is_said_when_it_is_asked_for() -> None:
     )  # fmt: skip
     assert len(done.stdout.splitlines()) == 2
     assert [line.split()[0] for line in done.stderr.splitlines()] == ["1/2", "2/2"]
+
+
+def test_an_interrupt_ends_the_run_at_once_and_leaves_nothing(tmp_path: Path) -> None:
+    """Whoever stops the command does not wait for a long file, and no folder of ours stays."""
+    (tmp_path / "tmp").mkdir()
+    with (tmp_path / "long.csv").open("w") as out:
+        out.write("DATAFLOW,FREQ,TIME_PERIOD,OBS_VALUE\n" + "A:B(1.0),A,2020,1\n" * 20_000_000)
+    with subprocess.Popen(
+        [sys.executable, "-m", "connector", "dataset", "draft", str(tmp_path / "long.csv"), "--progress"],
+        env=os.environ | {"PYTHONPATH": str(HERE.parents[1]), "TMPDIR": str(tmp_path / "tmp")},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as run:  # fmt: skip
+        assert run.stderr is not None
+        assert "of 343 MiB" in run.stderr.readline()
+        run.send_signal(signal.SIGINT)
+        printed, _ = run.communicate(timeout=20)
+    assert printed == ""
+    assert run.returncode != 0
+    assert list((tmp_path / "tmp").iterdir()) == []
