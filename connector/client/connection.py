@@ -179,7 +179,7 @@ def checked(answer: httpx2.Response) -> httpx2.Response:
         # Where waiting may help, the connector says so.
         waits, status = "retry-after" in answer.headers, answer.status_code
         raise errors.PeerFailed(detail, retryable=waits, status=status, fix=problem.fix or None)
-    if kind == "NotFound" or answer.status_code == httpx2.codes.NOT_FOUND:
+    if kind in {"NotFound", "Gone"} or answer.status_code in {httpx2.codes.NOT_FOUND, httpx2.codes.GONE}:
         refusal = errors.NotFound("thing", str(answer.url))
         refusal.message, refusal.args = detail, (detail,)
         raise refusal
