@@ -13,7 +13,7 @@ from connector.standards.dcat.vocabulary import background
 LEVELS: Final = frozenset({"vocabulary", "range"})
 """The levels that look at the background; the others see the record alone."""
 
-_KEPT: Final = 50_000  # IRIs of which it is known what the lists say, most of them: nothing
+_KEPT: Final = 8_000  # IRIs of which it is known what the lists say, most of them: nothing
 
 
 def background_of(record: Index) -> dict[Subject, Properties]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import rdflib
 from pyoxigraph import Triple
+from pyshacl.constraints import ALL_CONSTRAINT_PARAMETERS
 from pyshacl.errors import ConstraintLoadError, ReportableRuntimeError, ShapeLoadError, ValidationFailure
 from pyshacl.pytypes import SHACLExecutor
 from pyshacl.shape import Shape
@@ -50,6 +51,23 @@ class _Remembering(rdflib.Graph):
         return self
 
 
+class _Shapes(ShapesGraph):
+    """Harvested shapes that name only the parameters of constraints, once; pySHACL seeks each word in a long list."""
+
+    def __init__(self, graph: rdflib.Graph) -> None:
+        super().__init__(graph)
+        self._parameters = frozenset(ALL_CONSTRAINT_PARAMETERS)
+        self._said: dict[Any, tuple[tuple[Any, Any], ...]] = {}
+
+    def predicate_objects(self, s: Any) -> Any:
+        """Yield the parameters of the constraints of a shape, in which alone pySHACL is interested."""
+        found = self._said.get(s)
+        if found is None:
+            said = self.graph.predicate_objects(s)
+            found = self._said[s] = tuple(each for each in said if each[0] in self._parameters)
+        return iter(found)
+
+
 class Judge:
     """pySHACL with one set of shapes."""
 
@@ -61,7 +79,7 @@ class Judge:
         """
         rdflib.term.logger.disabled = True
         self._graph = _Remembering(to_rdflib(shapes))
-        self._shapes = ShapesGraph(self._graph)
+        self._shapes = _Shapes(self._graph)
         try:
             found = [(shape, frozenset(shape.target_classes()), _is_by_class(shape)) for shape in self._shapes.shapes]
         except ShapeLoadError as error:

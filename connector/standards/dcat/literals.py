@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import rdflib
 
 _XSD: Final = full("xsd:")
-_KEPT: Final = 20_000  # literals that are remembered; a record has a few dozen
+_KEPT: Final = 8_000  # literals that are remembered; a record has a few dozen
 _DAY: Final = r"(?!0000)\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])"
 _CLOCK: Final = r"T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d"
 _PLAIN_FORMS: Final = {

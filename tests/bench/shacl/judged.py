@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import msgspec
@@ -23,18 +24,24 @@ FAULTY = 10
 
 
 def judged(count: int) -> dict[str, float]:
-    """Check `count` records; return seconds by the clock and of processors, MiB at most, and refusals."""
-    judges = Judges(seconds=60)
+    """Check `count` records, two at a time as the command does.
+
+    Returns:
+        Seconds by the clock and of processors, MiB at most, and refusals.
+    """
+    judges = Judges(seconds=60, waiting=600)
     validation = Validation(judges)
-    validation.check(parse(record(FAULTY, faulty=True), Format.TURTLE), PROFILE)
+
+    def refuses(number: int) -> bool:
+        triples = parse(record(number, faulty=number % FAULTY == 0), Format.TURTLE)
+        report = validation.check(triples, PROFILE)
+        return bool(not report.conforms and report.results)
+
+    refuses(0)
     children = psutil.Process().children()
-    with memory() as peak:
+    with memory() as peak, ThreadPoolExecutor(2) as threads:
         clock, begun = time.perf_counter(), _used(children)
-        refused = 0
-        for number in range(count):
-            triples = parse(record(number, faulty=number % FAULTY == 0), Format.TURTLE)
-            report = validation.check(triples, PROFILE)
-            refused += bool(not report.conforms and report.results)
+        refused = sum(threads.map(refuses, range(count)))
         used, took = _used(children) - begun, time.perf_counter() - clock
     found = validation.counts()
     validation.close()

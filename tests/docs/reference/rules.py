@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import ModuleType
-from typing import Any
+from typing import Any, Final
 
 from connector.standards.dcat import profiles as shelf
 from connector.standards.dcat.vocabulary import entries
@@ -132,6 +132,54 @@ def _operand(operand: Any) -> list[str]:
 # --- profiles ---------------------------------------------------------------------------------------------------------
 
 
+_CHECKING: Final = (
+    """
+    The levels are *structure*, *recommendation*, *vocabulary* and *range*, in this order. All findings are listed;
+    `--level` of `greendeal dataset validate`, or `level` of `POST /api/validate`, says up to which level they count for
+    the verdict (the structure, unless you say otherwise). Whatever is found counts, warnings too, as SHACL has it; to
+    be published a record only needs to be free of violations of gate levels.
+    """,
+    """
+    Vocabulary and range look up the concepts that a record names in the lists below. Everything else is judged on what
+    the record itself says, by shapes that are compiled. What is refused is judged once more by
+    [pySHACL](https://github.com/RDFLib/pySHACL), which has the last word: see
+    [decision 0025](../decisions/0025-shapes-are-compiled-and-pyshacl-judges.md).
+    """,
+    """
+    Reports come in English, German and French (`--lang`, or `Accept-Language`), as text, JSON, a fragment of HTML, and
+    as a `sh:ValidationReport` in Turtle, JSON-LD, RDF/XML or N-Triples (`--report`, or `Accept`).
+    """,
+)
+_OWN: Final = (
+    """
+    `greendeal profile add FOLDER` adds a profile, `greendeal profile list`, `show` and `remove` do what they say. The
+    folder is copied into the data folder, under `profiles/`. It holds Turtle files and a `profile.toml`:
+    """,
+    block(
+        "toml",
+        """name = "our-office"             # the folder's name
+title = "Our office"
+version = "1"
+source = "https://office.example/profile"
+licence = "CC BY 4.0"
+includes = ["geodcat-ap"]       # all levels of these apply too
+
+[[level]]
+name = "structure"              # structure, recommendation, vocabulary or range
+title = "structure"
+files = ["structure.ttl"]
+gate = true                     # a violation keeps a record from being published""",
+    ),
+    """
+    Shapes are those of SHACL Core. Queries (SHACL-SPARQL), rules and functions (SHACL-AF), scripts, imports and
+    references to shapes elsewhere are refused when the profile is added. What is in order and not compiled (paths
+    that repeat, targets other than classes) is judged by pySHACL alone, and `greendeal profile add` says so.
+    `sh:name` and `sh:message` in several languages, `gd:example` and `gd:vocabulary` (prefix `urn:greendeal:ns:`)
+    make its findings as readable as ours.
+    """,
+)
+
+
 def profiles() -> str:
     """Return the page of the profiles that records are held to."""
     return page(
@@ -140,6 +188,8 @@ def profiles() -> str:
         A profile is a folder in `shapes/`: a manifest and SHACL shapes in our own words. A record that breaks a gate
         level is refused with every finding; a finding of another level is reported only.
         """,
+        section("How a record is checked", *_CHECKING),
+        section("A profile of your own", *_OWN),
         *(_profile(shelf.profile(name)) for name in shelf.profiles()),
         section("Vocabularies", "What values are checked against; shipped, and never fetched.", _vocabularies()),
     )
