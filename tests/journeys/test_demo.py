@@ -34,7 +34,7 @@ SHOWN = (
     r"format NetCDF-4",
     r"format SDMX-CSV 1\.0",
     r"SHACL: Dataset, title: not given\. To fix it: ",
-    r"corrected: SHACL has no finding",
+    r"corrected: SHACL has no objection",
     r"published: Net electricity generation in Iowa",
     r"research-only: ",
     r"eu-only: ",
