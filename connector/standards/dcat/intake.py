@@ -49,13 +49,13 @@ def _read_json(data: bytes, base: str | None) -> Triples:
         return rdf.parse(data, Format.JSON_LD, base=base, merge_graphs=True)
     except TooLarge:
         raise
-    except InvalidInput:
+    except InvalidInput as refusal:
         if not _has_context(document):
             raise
         try:
             return _by_pyld(document, base)
-        except InvalidInput as second:
-            raise second from None
+        except InvalidInput:
+            raise refusal from None
 
 
 def _has_context(document: object) -> bool:

@@ -49,6 +49,15 @@ def test_plain_json_is_read_as_the_model() -> None:
     assert set(found) == set(turtle('<urn:d> a dcat:Dataset ; dct:title "t"@en .'))
 
 
+def test_json_ld_that_only_pyld_takes_is_read() -> None:
+    """A map by type is JSON-LD 1.1, and pyoxigraph does not take it; what neither takes has the first one's words."""
+    context = {"p": {"@id": "urn:p", "@container": "@type"}}
+    document = {"@context": context, "@id": "urn:a", "p": {"urn:T": {"@id": "urn:b"}}}
+    assert len(intake.read(json.dumps(document).encode(), "a.jsonld")) == 2
+    with pytest.raises(InvalidInput, match="must not be the empty string"):
+        intake.read(b'{"@context": {"": "urn:x:"}, "@id": "urn:a"}', "a.jsonld")
+
+
 @pytest.mark.parametrize(
     ("name", "text", "line"),
     [
