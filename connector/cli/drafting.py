@@ -159,6 +159,8 @@ def _read(path: Path, shown: _Shown) -> "Description | Refusal":
         return describe(path, progress=shown.file(path))
     except Refusal as no:
         return no
+    except OSError as error:  # the file went away while it was read, or the disk is full
+        return InvalidInput(f"The file cannot be read: {error.strerror or error}.", where=str(path))
     finally:
         shown.done(path)
 

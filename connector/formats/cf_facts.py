@@ -9,7 +9,7 @@ from connector.formats import acdd, cf_place, cf_time
 from connector.formats.acdd import Attributes
 from connector.formats.cf import Array, Variables
 from connector.formats.description import Dimension, Facts, Period, Source, Variable, short
-from connector.formats.extent import finite
+from connector.formats.extent import Floats, finite
 
 LISTED: Final = 300  # variables and dimensions in a description
 FROM_COORDINATES: Final = (
@@ -106,13 +106,13 @@ def time_axis(variables: Variables) -> cf_time.TimeAxis | None:
         found = variables.some(variable)
         if found is None:
             continue
-        values, bounds = [finite(found.values)], [variables.bounds_of(variable)]
+        values, bounds = [finite(found.values)], [_time_bounds(variables, variable)]
         for other in ordered:
             alike = other.name == variable.name and other is not variable
             if alike and all(other.text(key) == variable.text(key) for key in ("units", "calendar")):
                 more = variables.some(other)
                 values += [] if more is None else [finite(more.values)]
-                bounds.append(variables.bounds_of(other))
+                bounds.append(_time_bounds(variables, other))
         edges = [each.ravel() for each in bounds if each is not None]
         return cf_time.TimeAxis(
             variable.name,
@@ -122,6 +122,17 @@ def time_axis(variables: Variables) -> cf_time.TimeAxis | None:
             np.concatenate(edges) if len(edges) == len(values) else None,
         )
     return None
+
+
+def _time_bounds(variables: Variables, variable: Array) -> Floats | None:
+    """Return the bounds of a time coordinate in its units; bounds may be written in units of their own."""
+    edges = variables.bounds_of(variable)
+    name = variable.text("bounds") or variable.text("climatology")
+    theirs = variables.lookup(name, variable.group) if name else None
+    written = theirs.text("units") if theirs is not None else ""
+    if edges is None or not written or written == variable.text("units"):
+        return edges
+    return cf_time.in_units_of(edges, written, variable.text("units"), variable.text("calendar"))
 
 
 def _period(

@@ -74,6 +74,18 @@ class TimeAxis:
         return spacing([float(step) for step in np.diff(ordered) * unit])
 
 
+def in_units_of(values: Floats, written: str, units: str, calendar: str) -> Floats | None:
+    """Return times written in other units in `units` of the same calendar; None when one of them is no measure."""
+    theirs, ours = (TimeAxis("", each, calendar, values, None) for each in (written, units))
+    low, high = float(np.min(theirs.values)), float(np.max(theirs.values))
+    try:
+        ends = [cftime.date2num(theirs.decode(each), ours.units, ours.calendar) for each in (low, high)]
+    except (ValueError, OverflowError, TypeError):
+        return None
+    finer = 1000.0 if NANOSECONDS.match(units) else 1.0
+    return np.asarray(np.interp(theirs.values, (low, high), ends) * finer, dtype=np.float64)
+
+
 def iso(value: cftime.datetime) -> str:
     """Return the date in its own calendar, without a fraction of zero."""
     text = str(value.isoformat(timespec="milliseconds"))
@@ -117,7 +129,10 @@ def period(axis: TimeAxis, cell_methods: Sequence[str], *, climatology: bool) ->
             f"The times are in the calendar {axis.written!r}; the period of a record is in the Gregorian calendar."
         )
     if basis == "derived":
-        notes.append("The values are means over time, but the file has no time bounds: the period was widened to them.")
+        notes.append(
+            "The values are means over time, but the file has no time bounds: in a record half a step is added at "
+            "both ends."
+        )
     found = Period(
         begin=begins,
         end=max(begins, ends),

@@ -28,10 +28,19 @@ def gather(named: str, *, each: bool = False) -> list[Group]:
     except hidden ones, links, and the parts of a shapefile; a pattern (`*`, `?`, `[…]`, `**`) for what it matches.
 
     Raises:
-        InvalidInput: there is nothing in the folder, or nothing matches.
+        InvalidInput: there is nothing in the folder, nothing matches, or it cannot be looked at.
         TooLarge: there are more than 100,000 files.
     """
+    try:
+        return _grouped(named, each=each)
+    except OSError as error:
+        raise InvalidInput(f"This cannot be opened: {error.strerror}.", where=named, fix="Check the name.") from error
+
+
+def _grouped(named: str, *, each: bool) -> list[Group]:
     path = Path(named)
+    if not named:
+        raise InvalidInput("The name is empty.", where=named, fix="Name a file, a folder or a pattern.")
     if path.is_dir() and not path.is_symlink() and not is_dataset(path):
         found = list(_below(path))
     elif not os.path.lexists(path) and glob.has_magic(named):

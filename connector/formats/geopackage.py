@@ -259,8 +259,13 @@ def _rectangle(bounds: Bounds | None, crs: pyproj.CRS) -> BBox | None:
 def _facts(layers: list[Layer], notes: list[str]) -> Facts:
     several = len(layers) > 1
     one = layers[0]
-    crs, epsg = named(one.crs) if len({each.crs and each.crs.to_wkt() for each in layers}) == 1 else (None, None)
+    # Tables without geometries are in none.
+    placed = {each.crs.to_wkt() if each.crs else "": each.crs for each in layers if each.crs or each.kinds}
+    crs, epsg = named(next(iter(placed.values()))) if len(placed) == 1 else (None, None)
     rows = [each.rows for each in layers]
+    if len(placed) > 1:
+        names = sorted({named(each.crs)[0] or each.crs.name for each in layers if each.crs is not None})
+        notes.append(f"The layers are in several reference systems: {', '.join(names)}.")
     for each in layers:
         notes += [f"Layer {each.name}: {note}" if several else note for note in each.notes]
     return Facts(

@@ -76,7 +76,7 @@ def _item(item: Object) -> Facts:
     return Facts(
         format=f"STAC {ITEM} {short(version)}",
         kind="metadata",
-        title=clean(text(properties.get("title"))),
+        title=clean(text(properties.get("title"))) or clean(text(item.get("id"))),
         description=clean(text(properties.get("description"))),
         licence=licence,
         publisher=publisher,
@@ -112,10 +112,11 @@ def _elsewhere(document: Object, what: str) -> str:
     if not every:
         return f"The {what} names no file: where its data lie has to be said by hand."
     hosts = {urlsplit(href).netloc for each in every.values() if (href := text(mapping(each).get("href")))} - {""}
+    count = f"{len(every)} files that lie" if len(every) > 1 else "a file that lies"
     if not hosts:
-        return f"The {what} describes {len(every)} files that lie beside it: publish them together."
+        return f"The {what} describes {count} beside it: publish them together."
     named = ", ".join(sorted(hosts)[:3])
-    return f"The {what} describes {len(every)} files that lie elsewhere ({clean(named)})."
+    return f"The {what} describes {count} elsewhere ({clean(named)})."
 
 
 def _collection(collection: Object) -> Facts:
@@ -131,7 +132,7 @@ def _collection(collection: Object) -> Facts:
         kind="series",
         media_type="application/json",
         file_type="JSON",
-        title=clean(text(collection.get("title"))),
+        title=clean(text(collection.get("title"))) or clean(text(collection.get("id"))),
         description=clean(text(collection.get("description"))),
         licence=licence,
         publisher=publisher,
@@ -168,7 +169,7 @@ def _catalogue(catalogue: Object) -> Facts:
         kind="metadata",
         media_type="application/json",
         file_type="JSON",
-        title=clean(text(catalogue.get("title"))),
+        title=clean(text(catalogue.get("title"))) or clean(text(catalogue.get("id"))),
         description=clean(text(catalogue.get("description"))),
         identifier=short(text(catalogue.get("id"))),
         conforms_to=f"STAC {short(version)}",

@@ -6,6 +6,7 @@ lies, once it is seen to hold nothing but files and folders; its readers follow 
 """
 
 import contextlib
+import errno
 import os
 import shutil
 import stat
@@ -109,8 +110,8 @@ def _bring_parts(path: Path, staged: Path) -> None:
 
 def _link(path: Path, found: os.stat_result, target: Path) -> bool:
     """Link `path`, opened as `found`, to `target`; returns whether that was possible."""
-    if found.st_uid != os.geteuid():  # the child keeps no right but its owner's
-        return False
+    if found.st_uid != os.geteuid() or not found.st_mode & stat.S_IRUSR:
+        return False  # the child keeps no right but its owner's
     with contextlib.suppress(OSError):  # another file system, or hard links forbidden
         os.link(path, target, follow_symlinks=False)
         if os.path.samestat(target.lstat(), found):
@@ -125,8 +126,12 @@ def _opened(path: Path, name: str) -> Iterator[int]:
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError as error:
-        raise NotFound("file", name) from error
+        missing = NotFound("file", name)
+        missing.fix = "Check the name, and the folder that it is looked for in."
+        raise missing from error
     except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise InvalidInput("This is a link.", where=name, fix="Name the file that it leads to.") from error
         raise InvalidInput(f"The file cannot be opened: {error.strerror}.", where=name) from error
     try:
         mode = os.fstat(handle).st_mode

@@ -6,6 +6,7 @@ stands beside it.
 
 import re
 from collections.abc import Iterator
+from pathlib import PurePath
 from typing import Any, Final
 
 from connector.errors import Refusal
@@ -21,8 +22,13 @@ APPROXIMATE: Final = {
     "centres": "The bounding box goes through the centres of the outer cells: where their edges are cannot be known.",
     "hull": "The bounding box is that of a few control points; the data may reach a little beyond it.",
     "sampled": "The bounding box is that of a part of the positions; others may lie outside.",
-    "attribute": "The bounding box is the one that the file claims; it has no coordinates to check it by.",
+    "attribute": "The bounding box is the one that the file states of itself; no coordinates were read to check it.",
 }
+TOLD: Final = {"hull": "control points", "sampled": "sample of"}
+"""Words by which a reader's own note says already what `APPROXIMATE` does."""
+
+CHECK: Final = "Check the file with the tool that wrote it, or fetch it again."
+NO_DATA: Final = "holds no data"
 WITHOUT_DATA: Final[dict[Nature, str]] = {
     "structure": "The file describes the structure of data and has none of its own.",
     "metadata": "The file describes data elsewhere and has none of its own.",
@@ -77,7 +83,8 @@ def summary(file: str, described: Description) -> dict[str, Any]:
 def refused(file: str, refusal: Refusal) -> dict[str, Any]:
     """Return the object that is printed of a file that cannot be read."""
     what = " ".join([refusal.message, *refusal.reasons])
-    return {"file": file, "error": {"what": what, "where": refusal.where or file, "fix": refusal.fix}}
+    where = refusal.where if refusal.where and refusal.where != PurePath(file).name else file
+    return {"file": file, "error": {"what": what, "where": where, "fix": refusal.fix or CHECK}}
 
 
 def title(described: Description) -> tuple[str | None, Source | None]:
@@ -105,10 +112,13 @@ def warnings(described: Description) -> Iterator[str]:
 def findings(described: Description) -> Iterator[str]:
     """Yield what there is to know of a file, for its users too: the reader's notes, and how sure the box is."""
     yield from described.notes
+    basis = described.bbox.basis if described.bbox else None
     if described.kind in WITHOUT_DATA:
-        yield WITHOUT_DATA[described.kind]
-    elif described.bbox and described.bbox.basis in APPROXIMATE:
-        yield APPROXIMATE[described.bbox.basis]
+        if not _told(described, NO_DATA):
+            yield WITHOUT_DATA[described.kind]
+    elif basis in APPROXIMATE:
+        if basis not in TOLD or not _told(described, TOLD[basis]):
+            yield APPROXIMATE[basis]
     elif described.bbox and described.bbox.approximate:
         yield "The bounding box is approximate."
 
@@ -117,14 +127,19 @@ def _missing(described: Description) -> Iterator[str]:
     if title(described)[0] is None:
         yield "The file has no title: give it one."
     if described.kind not in WITHOUT_DATA:
-        if described.bbox is None:
+        if described.bbox is None and not _told(described, "place by hand"):
             yield "No place was found in the file: the bounding box is open."
-        if described.period is None:
+        if described.period is None and not _told(described, "period by hand", "by hand what time"):
             yield "No time was found in the file: the period is open."
-        if described.bbox and crs(described) is None:
+        if described.bbox and crs(described) is None and not _told(described, "reference system"):
             yield "The file does not name its coordinate reference system."
     if described.licence is None:
         yield "The file does not state a licence: ask whoever made it."
+
+
+def _told(described: Description, *words: str) -> bool:
+    """Tell whether a note of the reader has any of these words, so that nothing is said twice."""
+    return any(each in note for each in words for note in described.notes)
 
 
 def crs(described: Description) -> str | None:

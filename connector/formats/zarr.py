@@ -66,8 +66,12 @@ def read(path: Path, limits: Limits) -> Facts:
     root = tree.nodes[0]
     arrays = [_Reader(files, node, tree.version) for node in tree.nodes if node.array is not None]
     variables = [each.array for each in arrays]
+    # A store has no list of dimensions: the order is that of the array with most of them.
     dimensions = {
-        name: size for each in variables for name, size in zip(each.dimensions, each.shape, strict=True) if name
+        name: size
+        for each in sorted(variables, key=lambda each: -each.ndim)
+        for name, size in zip(each.dimensions, each.shape, strict=True)
+        if name
     }
     found = cf_facts.facts(Variables(variables, limits, dimensions), root.attributes, f"Zarr v{tree.version}")
     notes = [note for each in arrays for note in each.notes]

@@ -294,10 +294,11 @@ def test_a_collection_of_items_is_a_series_of_them(read: Read) -> None:
 
 
 def test_a_band_is_no_title(read: Read) -> None:
-    """An item without a title has none: the words for its first band say which colour it is, not what is to be seen."""
+    """An item without a title goes by its id: the words for its first band say which colour it is, not what is seen."""
     facts = read(changed(ITEM, title=...))
     described = describe_file(facts, reader="stac", media_type="application/json", file_type=None, size=1, sha256=None)
-    assert summary("x", described)["title"] is None
+    line = summary("x", described)
+    assert (line["title"], line["sources"]["title"]) == ("scene-1", "attribute")
 
 
 def test_a_catalogue_and_an_older_version_are_called_what_they_are(read: Read) -> None:
