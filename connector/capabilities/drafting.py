@@ -55,7 +55,8 @@ def draft(described: Description, filename: str, *, home: str, publisher: model.
     """
     named = title(described)[0]
     iri = f"{home}/{slug(named or filename)}-{_mark(described)}"
-    series = described.kind == "series"
+    # A document about a collection names none of its members: the record is of the collection as one dataset.
+    series = described.kind == "series" and described.reader != "stac"
     return model.Dataset(
         id=iri,
         kind="series" if series else "dataset",

@@ -16,6 +16,7 @@ from connector.formats import rings
 from connector.formats import stac_fields as fields
 from connector.formats.description import BBox, Facts, Limits, Period, clean, short
 from connector.formats.jsonfile import listing, load, mapping, objects, text
+from connector.formats.registry import file_type_iri
 from connector.formats.stac_fields import Object
 
 OGC_EPSG: Final = "http://www.opengis.net/def/crs/EPSG/0/"
@@ -131,7 +132,7 @@ def _collection(collection: Object) -> Facts:
         format=f"STAC {COLLECTION}",
         kind="series",
         media_type="application/json",
-        file_type="JSON",
+        file_type=file_type_iri("JSON"),
         title=clean(text(collection.get("title"))) or clean(text(collection.get("id"))),
         description=clean(text(collection.get("description"))),
         licence=licence,
@@ -168,7 +169,7 @@ def _catalogue(catalogue: Object) -> Facts:
         format=f"STAC {CATALOG}",
         kind="metadata",
         media_type="application/json",
-        file_type="JSON",
+        file_type=file_type_iri("JSON"),
         title=clean(text(catalogue.get("title"))) or clean(text(catalogue.get("id"))),
         description=clean(text(catalogue.get("description"))),
         identifier=short(text(catalogue.get("id"))),

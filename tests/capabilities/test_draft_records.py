@@ -1,6 +1,7 @@
 """Drafted records: what becomes of licences, reference systems, resolutions, series and files elsewhere."""
 
 import json
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -37,6 +38,18 @@ def conforms(found: Description) -> None:
 def test_the_draft_of_every_sample_meets_the_profile(name: str) -> None:
     """A provider may register it as it is."""
     conforms(describe(SAMPLES / name))
+
+
+@pytest.mark.parametrize("kind", ["Catalog", "Collection"])
+def test_a_document_about_a_collection_is_a_record_without_findings(kind: str, tmp_path: Path) -> None:
+    """It names no member, so it is no series of DCAT; its own file is what is distributed."""
+    extent = {"spatial": {"bbox": [[0, 0, 1, 1]]}, "temporal": {"interval": [["2020-01-01T00:00:00Z", None]]}}
+    said = {"type": kind, "stac_version": "1.0.0", "id": "a", "description": "A.", "links": [], "extent": extent}
+    (tmp_path / "a.json").write_text(json.dumps(said | {"license": "CC-BY-4.0"}))
+    record = draft(describe(tmp_path / "a.json"), "a.json", home=HOME)
+    assert (record.kind, record.title, len(record.distribution)) == ("dataset", {"en": "a"}, 1)
+    report = shacl.check(graph.write(record))
+    assert report.conforms, report.text()
 
 
 @pytest.mark.parametrize(
