@@ -75,8 +75,8 @@ def draft(described: Description, filename: str, *, home: str, publisher: model.
         spatial_resolution_in_meters=_metres(described),
         temporal_resolution=_duration(described),
         variables=tuple(_variable(each) for each in described.variables),
-        dimensions=tuple(model.Component(name=each.name) for each in described.dimensions if each.role == "dimension"),
-        attributes=tuple(model.Component(name=each.name) for each in described.dimensions if each.role == "attribute"),
+        dimensions=_components(described, "dimension"),
+        attributes=_components(described, "attribute"),
         num_series=described.statistics.series if described.statistics else None,
         quality_note=tuple(model.QualityNote(text=note) for note in dict.fromkeys(findings(described))),
         quality_measurement=_angle(described),
@@ -104,6 +104,13 @@ def slug(text: str) -> str:
     """Return `text` as the last part of a readable address: ASCII letters, digits and hyphens."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:60].strip("-") or "dataset"
+
+
+def _components(described: Description, role: str) -> tuple[model.Component, ...]:
+    """Return the components of a statistical cube; the axes of a grid are none, and its place and period say them."""
+    if described.statistics is None:
+        return ()
+    return tuple(model.Component(name=each.name) for each in described.dimensions if each.role == role)
 
 
 def _mark(described: Description) -> str:

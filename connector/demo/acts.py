@@ -3,6 +3,7 @@
 Each ends with the same words in every run, whichever connectors are killed meanwhile.
 """
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +27,7 @@ from connector.demo.stage import Stage
 from connector.errors import Conflict, Denied, InvalidInput
 
 MARKETING: Final = "https://w3id.org/dpv#Marketing"
+ACCESS: Final = "http://publications.europa.eu/resource/authority/access-right/"
 RESEARCH: Final = "https://w3id.org/dpv#AcademicResearch"
 REASON: Final = "The licence was withdrawn."
 SECONDS: Final = 90.0
@@ -115,9 +117,14 @@ class Acts:
         """Upload a file and get the record that it supports."""
         draft = self.drafts[one.name] = self.fleet[one].space.draft(one.path)
         self.stage.say(f"format {draft.kind}: {draft.record['description']['en']}")
+        facts = draft.draft
+        for name in ("bbox", "temporal", "variables"):
+            if facts[name]:
+                source = facts["sources"].get(name, "default")
+                self.stage.say(f"{name}, from the file's {source}: {json.dumps(facts[name])}")
         for note in draft.notes:
             self.stage.say(f"to be completed: {note}")
-        return f"format {draft.kind}"
+        return f"format {draft.kind}, {len(draft.notes)} things to complete"
 
     def register_faulty(self, one: Provider) -> str:
         """Register a record with a fault, and be told by SHACL what is wrong with it and how to mend it."""
@@ -135,15 +142,17 @@ class Acts:
         """Complete the draft by hand, check it against the shapes, and publish it."""
         space, draft = self.fleet[one].space, self.drafts[one.name]
         (file,) = draft.record["distribution"]
-        record = draft.with_(title={"en": one.about["title"]}, distribution=[{**file, **_terms(one)}])
-        report = space.validate(record)
+        record = draft.with_(distribution=[{**file, **_terms(one)}], **_completed(one, draft.record))
+        report = space.validate(record, one.profile)
         if not report["conforms"]:
             raise Failed(f"The record does not conform: {report['results'][0]['message']}", of=[one.participant])
-        space.register(record)
+        quality = space.register(record, one.profile)["quality"]
         corrected = "corrected: " if one is STATISTICS else ""
         self.stage.say(f"{corrected}SHACL has no objection: the record meets {report['profile']}.")
-        self.stage.say(f"published: {one.about['title']}")
-        return f"{corrected}meets {report['profile']}, published"
+        for finding in report["results"][:3]:
+            self.stage.say(f"to be better: {finding['message']} {finding['fix']}")
+        self.stage.say(f"published: {one.about['title']}, {quality['points']} of {quality['max']} points of quality")
+        return f"{corrected}meets {report['profile']}, {quality['rating']}, published"
 
     def offer(self, one: Provider) -> str:
         """Offer the dataset under a template of a policy."""
@@ -253,6 +262,23 @@ class Acts:
             self.stage.say(f"refused because: {refusal.reasons[0]}")
             return f"refused: {refusal.reasons[0]}"
         raise Failed("A transfer began under an agreement that has ended.", of=[one.participant])
+
+
+def _completed(one: Provider, record: dict[str, Any]) -> dict[str, Any]:
+    """Return what a provider adds to the record of its file: what the file cannot say, or does not."""
+    about = one.about
+    name = f"{one.name}, data desk"
+    found: dict[str, Any] = {
+        "title": {"en": about["title"]},
+        "description": {"en": f"{about['title']}. {about['origin']}."},
+        "identifier": record.get("identifier") or [one.file],
+        "publisher": {"id": one.participant, "name": {"en": one.name}},
+        "contact_point": [{"name": {"en": name}, "email": f"data@{one.participant.removeprefix('did:web:')}"}],
+        "theme": [about["theme"]],
+        "access_rights": ACCESS + ("PUBLIC" if one.is_open else "RESTRICTED"),
+        "provenance": [{"description": {"en": about["origin"]}}],
+    }
+    return found | ({"spatial": [{"id": about["place"]}]} if "place" in about else {})
 
 
 def _terms(one: Provider) -> dict[str, Any]:

@@ -25,13 +25,18 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class Provider(Actor):
-    """A participant that shares one file: what kind it is, how it is opened, and under which template it is offered."""
+    """A participant that shares one file: what kind it is, how it is opened, and under which template it is offered.
+
+    `profile` is what its record is held to: that of the Green Deal, unless the file and its source leave open what that
+    profile asks for, which nobody may make up.
+    """
 
     file: str = ""
     format: str = ""
     library: str = ""
     template: str = ""
     values: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    profile: str = "green-deal"
 
     @property
     def path(self) -> Path:
@@ -71,6 +76,7 @@ ARCHIVE: Final = Provider(
     format="COG",
     library="rasterio",
     template="eu-only",
+    profile="geodcat-ap",  # when the image was taken is not known
 )
 CLIMATE: Final = Provider(
     "Climate centre",
