@@ -131,7 +131,9 @@ def _opened(path: Path, name: str) -> Iterator[int]:
         raise missing from error
     except OSError as error:
         if error.errno == errno.ELOOP:
-            raise InvalidInput("This is a link.", where=name, fix="Name the file that it leads to.") from error
+            raise InvalidInput(
+                "The file cannot be opened: it is a link.", where=name, fix="Name the file that it leads to."
+            ) from error
         raise InvalidInput(f"The file cannot be opened: {error.strerror}.", where=name) from error
     try:
         mode = os.fstat(handle).st_mode
