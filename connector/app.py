@@ -284,7 +284,7 @@ def build(
     finder = Search(begin, read, me, triples, Index(database), pool, Limits(seconds=settings.reading.sparql_seconds))
     federation = Federation(begin, read, now, me, messenger, _crawls(settings))
     validation: Validation = records["validation"]
-    checks = {"database": identity.peers, "triples": triples.sequence, "validation": validation.trusted}
+    checks = {"database": identity.peers, "triples": triples.sequence}
     chores = (identity.purge, records["quality"].schedule)
     health = Health(begin, read, now, me, lambda *it: outbox.revive(*it), checks, chores, validation.counts)  # noqa: PLW0108 - the outbox comes below
     parts = {**records, "evidence": evidence, "federation": federation, "health": health, "search": finder}

@@ -214,18 +214,6 @@ class Validation:
         with self._lock:
             return {name: self._counts[name] for name in names}
 
-    def trusted(self) -> None:
-        """Raise when pySHACL and compiled shapes were seen to differ; a part's check for the health page.
-
-        Raises:
-            InvalidInput: they differ.
-        """
-        if self._distrusted:
-            raise InvalidInput(
-                f"{len(self._distrusted)} sets of shapes were seen to differ from pySHACL, which judges by them alone.",
-                fix="Look for shacl.difference in the log.",
-            )
-
     def close(self) -> None:
         """Let go of the process; audits that have not begun are dropped."""
         with self._lock:
