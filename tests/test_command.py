@@ -104,6 +104,33 @@ def test_validate_takes_many_files_in_every_form_and_none_ends_the_run(tmp_path:
 RDF_TYPE = "http://www.w3.org/1999/02/22-rdf-syntax-ns#type"
 
 
+def test_validate_names_files_as_they_were_given(tmp_path: Path) -> None:
+    """Whatever the name is, with exactly the keys that are promised."""
+    (tmp_path / "a.ttl").write_text(DESCRIBED)
+    (tmp_path / "a;b.ttl").write_text(DESCRIBED)
+    (tmp_path / "folder.ttl").mkdir()
+    (tmp_path / "loop.ttl").symlink_to("loop.ttl")
+    odd = os.fsdecode(os.fsencode(tmp_path) + b"/\xff.ttl")
+    Path(odd).write_text(DESCRIBED)
+    names = [f"{tmp_path}//a.ttl", f"{tmp_path}/./a;b.ttl", odd, f"{tmp_path}/folder.ttl", f"{tmp_path}/loop.ttl"]
+    done = greendeal("dataset", "validate", *names, "-o", "jsonl")
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [each["file"] for each in found] == names
+    assert [each["conforms"] for each in found] == [True, True, True, False, False]
+    assert {tuple(each) for each in found} == {("file", "profile", "parses", "conforms", "results")}
+    assert all(result["fix"] for each in found for result in each["results"])
+    torn = greendeal("dataset", "validate", *names, "--report", "turtle")
+    assert (torn.returncode, torn.stdout.count("a sh:ValidationReport")) == (3, len(names))
+
+
+@pytest.mark.parametrize("option", ["--profile", "--level", "--lang", "--report"])
+def test_validate_says_what_there_is_to_choose_from(tmp_path: Path, option: str) -> None:
+    """A fault of the command line is none of a record."""
+    done = greendeal("dataset", "validate", str(tmp_path / "a.ttl"), option, "none")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Use one of: " in done.stderr
+
+
 def test_validate_counts_findings_up_to_a_level(tmp_path: Path) -> None:
     """The results are the same; the verdict and the exit code follow the level."""
     (tmp_path / "a.ttl").write_text(DESCRIBED)

@@ -33,17 +33,17 @@ def write(rows: Sequence[Mapping[str, Any]] | Mapping[str, Any], form: Form, col
     several = [rows] if isinstance(rows, Mapping) else list(rows)
     match form:
         case Form.JSON:
-            _print(json.dumps(rows, indent=2, ensure_ascii=False, default=str))
+            put(json.dumps(rows, indent=2, ensure_ascii=False, default=str))
         case Form.JSONL:
             for row in several:
-                _print(json.dumps(row, ensure_ascii=False, default=str))
+                put(json.dumps(row, ensure_ascii=False, default=str))
         case Form.YAML:
-            _print("\n".join(_yaml(rows)))
+            put("\n".join(_yaml(rows)))
         case Form.TABLE if isinstance(rows, Mapping):
             for name in columns or rows:
-                _print(f"{name}: {_cell(rows.get(name), None)}")
+                put(f"{name}: {_cell(rows.get(name), None)}")
         case Form.TABLE:
-            _print("\n".join(table(several, columns)))
+            put("\n".join(table(several, columns)))
 
 
 def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] = ()) -> Iterable[str]:
@@ -53,6 +53,11 @@ def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] = ()) -> Ite
     widths = [max(len(line[index]) for line in cells) for index in range(len(names))]
     for line in cells:
         yield "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+
+
+def put(text: str) -> None:
+    """Print a line of the answer; a file name that is no UTF-8 is shown with escapes, which JSON reads back."""
+    sys.stdout.write(text.encode("utf-8", "backslashreplace").decode() + "\n")
 
 
 def say(text: str) -> None:
@@ -78,10 +83,6 @@ def problem(refusal: Refusal) -> str:
 def _wants_json() -> bool:
     words = sys.argv[1:]
     return any(name in {"-o", "--output"} and value in {"json", "jsonl"} for name, value in pairwise(words))
-
-
-def _print(text: str) -> None:
-    sys.stdout.write(text + "\n")
 
 
 def _cell(value: Any, widest: int | None) -> str:

@@ -39,6 +39,22 @@ def _item(report: Report, finding: Finding) -> str:
     )
 
 
+def unread_html(message: str) -> str:
+    """Return the fragment about what cannot be read."""
+    return f'<section class="report fails">\n<p>{escape(message)}</p>\n</section>\n'
+
+
+def unread_report(message: str, form: Format) -> bytes:
+    """Return the report about what cannot be read: it does not conform, and nothing more can be said of it in SHACL."""
+    head = BlankNode()
+    said: dict[str, NamedNode | Literal] = {
+        full("rdf:type"): NamedNode(full("sh:ValidationReport")),
+        full("sh:conforms"): Literal("false", datatype=NamedNode(full("xsd:boolean"))),
+        full("rdfs:comment"): Literal(message, language="en"),
+    }
+    return serialise([Triple(head, NamedNode(name), value) for name, value in said.items()], form)
+
+
 def validation_report(report: Report, form: Format) -> bytes:
     """Return the report as SHACL has it (SHACL §3.6), with its messages in every language.
 

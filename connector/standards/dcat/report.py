@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 from pyoxigraph import Triple
 
-from connector.errors import InvalidInput
+from connector.errors import InvalidInput, Refusal
 from connector.standards.dcat.profiles import LEVELS
 from connector.standards.dcat.results import Result, key_of, without_repetitions
 from connector.standards.dcat.sentences import Language, say
@@ -26,8 +26,6 @@ _SEVERITIES: Final[Mapping[str, Severity]] = {
 }
 SHOWN: Final = 50
 """Findings in a text or on a page; the rest is counted."""
-LISTED: Final = 10_000
-"""Findings in JSON; more are counted."""
 
 
 class Finding(Struct, frozen=True, kw_only=True):
@@ -202,13 +200,12 @@ class Report:
 
     def document(self) -> dict[str, Any]:
         """Return the report as the commands and the API give it."""
-        found = {
+        return {
             "profile": self.name,
             "parses": True,
             "conforms": self.conforms,
-            "results": [each.row() for each in self.findings(LISTED)],
+            "results": [each.row() for each in self.findings(None)],
         }
-        return found if self.total <= LISTED else {**found, "total": self.total}
 
     def json(self) -> bytes:
         """Return the report as JSON."""
@@ -251,22 +248,23 @@ def _finding(level: str, result: Result, wording: Wording) -> Finding:
     )
 
 
-def unread(name: str, refusal: InvalidInput, text: str) -> dict[str, Any]:
-    """Return the report on what cannot be read at all.
+def unread(name: str, refusal: Refusal, text: str, *, parses: bool = False) -> dict[str, Any]:
+    """Return the report on what cannot be read, or cannot be judged, at all.
 
     Args:
         name: of the profile.
         refusal: why.
         text: what is wrong, with the line.
+        parses: whether it could be read.
     """
     finding = {
-        "level": "syntax",
+        "level": "structure" if parses else "syntax",
         "focus": None,
         "path": None,
         "component": None,
         "severity": "violation",
         "value": None,
         "message": text,
-        "fix": refusal.fix,
+        "fix": refusal.fix or "Mend the text at the line that is named, and check it again.",
     }
-    return {"profile": name, "parses": False, "conforms": False, "message": text, "results": [finding]}
+    return {"profile": name, "parses": parses, "conforms": False, "results": [finding]}
