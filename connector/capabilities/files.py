@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from itertools import chain, count
 from typing import Any, Final
 
-from sqlmodel import col
-
 from connector.capabilities.drafting import SHA256
 from connector.standards.dcat import model
 from connector.storage.objects import Objects
@@ -65,7 +63,7 @@ class Files:
 
 def behind(work: Work, dataset: str) -> list[Asset]:
     """Return the files behind a dataset, by name."""
-    return work.select(Asset, col(Asset.dataset) == dataset, order_by=col(Asset.filename))
+    return sorted(work.find_by(Asset, dataset=dataset), key=lambda asset: asset.filename)
 
 
 def kept(files: Collection[Asset]) -> list[dict[str, Any]]:

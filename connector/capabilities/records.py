@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final, Literal
 
 from msgspec.structs import replace
@@ -26,7 +27,7 @@ _UNNAMED: Final = "urn:greendeal:unnamed"
 _SOME_OFFER: Final = {"@id": "urn:some:offer", "@type": "Offer", "permission": [{"action": "use"}]}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Record:
     """A record that may be kept: it is readable, about one thing, and breaks no gate of its profile.
 
@@ -40,7 +41,7 @@ class Record:
     report: shacl.Report
     minted: bool = False
 
-    @property
+    @cached_property
     def view(self) -> model.Dataset:
         """The plain view."""
         return graph.read(self.triples, self.subject)

@@ -11,7 +11,6 @@ from datetime import datetime
 from typing import Any, Final
 
 from pyoxigraph import NamedNode
-from sqlmodel import col
 
 from connector.errors import InvalidInput
 from connector.standards.dcat import openness
@@ -65,8 +64,8 @@ def contradictions(record: Triples, subject: str, offers: Mapping[str, Mapping[s
 
 def open_policies(work: Work, dataset: str) -> dict[str, Mapping[str, Any]]:
     """Return the policies of the open offers of a dataset by their ids."""
-    rows = work.select(Offer, col(Offer.dataset) == dataset, col(Offer.state) == "open", order_by=col(Offer.id))
-    return {row.id: row.policy for row in rows}
+    rows = work.find_by(Offer, dataset=dataset, state="open")
+    return {row.id: row.policy for row in sorted(rows, key=lambda row: row.id)}
 
 
 def is_closed(offers: Mapping[str, Mapping[str, Any]], now: datetime) -> bool:

@@ -148,6 +148,8 @@ class Dump:
             found += new
             nodes = dict.fromkeys(str(each.object) for each in new if isinstance(each.object, NamedNode | BlankNode))
             edge = [node for node in nodes if node not in seen and not self._is_other(node)]
+            if not edge:
+                break
             seen.update(edge)
         return tuple(dict.fromkeys(found))
 

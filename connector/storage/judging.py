@@ -41,6 +41,7 @@ class Judges:
         self._seconds, self._memory, self._waiting = seconds, memory, waiting
         self._turn = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
+        self._closed = False
         self._known: set[str] = set()
         self._buffer = b""
         self.taken: tuple[str, ...] = ()
@@ -72,8 +73,9 @@ class Judges:
             self._spawn()
 
     def close(self) -> None:
-        """End the process."""
+        """End the process; who asks afterwards, as an audit that was under way may, is refused as busy."""
         with self._turn:
+            self._closed = True
             self._end()
 
     def _ask(self, shapes: ShapeSet, record: Triples, background: Triples) -> Answer:
@@ -108,6 +110,8 @@ class Judges:
         return process
 
     def _spawn(self) -> "subprocess.Popen[bytes]":
+        if self._closed:
+            raise Busy("The connector is closing.")
         if self._process is not None and self._process.poll() is None:
             return self._process
         self._end()

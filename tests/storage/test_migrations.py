@@ -4,15 +4,23 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import inspect
+from sqlalchemy import inspect, text
 from sqlmodel import SQLModel
 
 from connector.storage import index_schema, migrations, shelf_schema, tables
 from connector.storage.work import Database
 from tests.fixtures import Clock, NewUrl
+
+BEFORE = """
+INSERT INTO dataset
+  (participant, origin, id, title, profile, record, fingerprint, version, state, offers, formats, created, updated)
+VALUES ('us', :origin, :key, 'Rain', 'dcat-ap', :record, 'f', :version, 'published', '[]', '[]', :now, :now)
+"""
+"""A record as it was before versions were kept."""
 
 
 def fresh(new_url: NewUrl, clock: Clock, new_id: Callable[[], str]) -> Database:
@@ -135,4 +143,22 @@ def test_an_upgrade_that_fails_leaves_nothing(
         raise AssertionError("The upgrade went well.")
     with database.transaction() as connection:
         assert inspect(connection).get_table_names() == []
+    database.close()
+
+
+def test_what_was_registered_before_versions_is_a_version(
+    new_url: NewUrl, clock: Clock, new_id: Callable[[], str]
+) -> None:
+    """Records of ours as they stand are kept under their number; copies of peers' records have no versions."""
+    database = fresh(new_url, clock, new_id)
+    with database.transaction() as connection:
+        command.upgrade(migrations.configuration(connection), "0005")
+        for origin, key, version in (("us", "urn:ours", 3), ("them", "urn:theirs", 1)):
+            given = {"origin": origin, "key": key, "version": version, "record": b"<a> <b> <c> .", "now": clock()}
+            connection.execute(text(BEFORE), given)
+    database.upgrade()
+    with database.read("us") as work:
+        (kept,) = work.select(tables.Version)
+        assert (kept.dataset, kept.number, kept.record, kept.kind) == ("urn:ours", 3, b"<a> <b> <c> .", "dataset")
+        assert {row.kind for row in work.select(tables.Dataset)} == {"dataset"}
     database.close()
