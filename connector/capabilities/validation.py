@@ -158,7 +158,7 @@ class Validation:
         """Let pySHACL judge a record by every level of a profile, and compare."""
         every = _Everything(self._compared)
         try:
-            shacl.checker(profile, self.shelf).check(record, arbiter=every)
+            shacl.checker(profile, self.shelf).check(record, upto=profiles.LEVELS[-1], arbiter=every)
         except (InvalidInput, Busy) as refusal:
             _log().warning("shacl.audit", profile=profile, reason=refusal.message)
         self._count("audited")

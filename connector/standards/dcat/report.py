@@ -1,7 +1,7 @@
 """The report on a record: its verdict at once, its words when somebody reads them."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Final, Literal, TypeAlias
 
@@ -90,7 +90,8 @@ class Report:
         name: of the profile.
         title: of the profile, with its version.
         record: what was judged.
-        judged: what each level found, in their order.
+        judged: what the levels found that count, or that may refuse the record.
+        later: gives what the others found.
         upto: the level up to which findings count for the verdict.
         language: of the words.
     """
@@ -102,23 +103,29 @@ class Report:
         title: str,
         record: Sequence[Triple],
         judged: Sequence[Judged],
+        later: Callable[[], Sequence[Judged]] = tuple,
         upto: str = "structure",
         language: Language = "en",
     ) -> None:
         self.name, self.profile, self.upto, self.language = name, title, upto, language
-        self.record, self.judged = tuple(record), tuple(judged)
+        self.record, self._first, self._later = tuple(record), tuple(judged), later
+
+    @cached_property
+    def judged(self) -> tuple[Judged, ...]:
+        """What each level found, in their order."""
+        return tuple(sorted((*self._first, *self._later()), key=lambda each: LEVELS.index(each.level)))
 
     @property
     def conforms(self) -> bool:
         """No finding, of whatever severity, up to the level that counts (SHACL §3.4)."""
         counted = LEVELS[: LEVELS.index(self.upto) + 1]
-        return not any(each.results for each in self.judged if each.level in counted)
+        return not any(each.results for each in self._first if each.level in counted)
 
     @property
     def accepted(self) -> bool:
         """No violation of a gate level: such a record may be published."""
         violation = full("sh:Violation")
-        return not any(one.rule.severity == violation for each in self.judged if each.gate for one in each.results)
+        return not any(one.rule.severity == violation for each in self._first if each.gate for one in each.results)
 
     @property
     def total(self) -> int:

@@ -144,6 +144,9 @@ class Checker:
     ) -> Report:
         """Return what the profile finds in a record, or in any other graph.
 
+        The levels that count for the verdict, and those that refuse, are checked at once, the others when somebody
+        reads what was found.
+
         Args:
             triples: the record.
             upto: the level up to which findings count for the verdict.
@@ -156,27 +159,43 @@ class Checker:
         """
         if upto not in profiles.LEVELS:
             raise InvalidInput(f"There is no level {upto!r}.", fix=f"Use one of: {', '.join(profiles.LEVELS)}.")
-        record = tuple(triples)
-        index = index_of(record)
-        alone = View(index)
-        more = background_of(index) if any(each.with_background for each in self.sets) else {}
-        joined = View(index, more) if more else alone
+        look = _Look(tuple(triples), arbiter)
         counted = profiles.LEVELS[: profiles.LEVELS.index(upto) + 1]
-        around = tuple(triples_of(more))
-        judged = []
-        for each in self.sets:
-            view = joined if each.with_background else alone
-            found: Sequence[Result] | None = each.compiled.results(view) if each.compiled else None
-            beside = around if each.with_background else ()
-            theirs = None
-            if arbiter is not None:
-                theirs = arbiter.judged(each, record, beside, found, counts=each.level in counted)
-            if theirs is None and found is None:
-                theirs = each.judge.results(record, beside)
-            judged.append(_judged(each, found if theirs is None else theirs, theirs is not None))
+        first = [each for each in self.sets if each.level in counted or each.gate]
         return Report(
-            name=self.profile.name, title=self.title, record=record, judged=judged, upto=upto, language=language
+            name=self.profile.name,
+            title=self.title,
+            record=look.record,
+            judged=[look.judged(each, counts=each.level in counted) for each in first],
+            later=lambda: [look.judged(each, counts=False) for each in self.sets if each not in first],
+            upto=upto,
+            language=language,
         )
+
+
+class _Look:
+    """One look at a record: what is needed of it is made when it is first needed."""
+
+    def __init__(self, record: Triples, arbiter: Arbiter | None) -> None:
+        self.record, self.arbiter = record, arbiter
+        self._index = index_of(record)
+        self._alone = View(self._index)
+
+    @cached_property
+    def _joined(self) -> tuple[View, Triples]:
+        more = background_of(self._index)
+        return (View(self._index, more) if more else self._alone), tuple(triples_of(more))
+
+    def judged(self, each: ShapeSet, *, counts: bool) -> Judged:
+        """Return what one level finds."""
+        view, beside = self._joined if each.with_background else (self._alone, ())
+        found: Sequence[Result] | None = each.compiled.results(view) if each.compiled else None
+        theirs = None
+        if self.arbiter is not None:
+            theirs = self.arbiter.judged(each, self.record, beside, found, counts=counts)
+        if theirs is None and found is None:
+            theirs = each.judge.results(self.record, beside)
+        return _judged(each, found if theirs is None else theirs, theirs is not None)
 
 
 def _judged(each: ShapeSet, found: Sequence[Result] | None, by_pyshacl: bool) -> Judged:
