@@ -81,11 +81,12 @@ def _print_records(name: str, found: "Description", members: "list[Member]", hom
     from connector.standards import rdf  # noqa: PLC0415 - see the package
     from connector.standards.dcat import graph  # noqa: PLC0415 - see the package
 
-    if found.kind == "series" and members:
+    if found.kind == "series" and len(members) > 1:
         named = [(Path(path).name, each) for path, each in members]
         records = draft_series(found, named, Path(name).name, home=home)
     else:
-        records = (drafted(found, Path(name).name, home=home),)
+        ((path, _),) = members if len(members) == 1 else ((name, found),)  # the file, not its folder
+        records = (drafted(found, Path(path).name, home=home),)
     triples = tuple(triple for record in records for triple in graph.write(record))
     sys.stdout.write(rdf.serialise(triples, rdf.Format.TURTLE).decode())
     sys.stdout.flush()
@@ -172,5 +173,6 @@ def _joined(
     from connector.formats.series import gathered  # noqa: PLC0415 - see the package
 
     if not group.several:
-        return reading[0].result(), []
+        found = reading[0].result()
+        return found, [] if isinstance(found, Refusal) else [(str(group.paths[0]), found)]
     return gathered([(str(path), each.result()) for path, each in zip(group.paths, reading, strict=True)])

@@ -13,8 +13,8 @@ import pyproj
 from pyproj.enums import TransformDirection
 from pyproj.exceptions import CRSError, ProjError
 
-from connector.formats.description import BBox, short
-from connector.formats.extent import POLE, Floats, arc, box, curvilinear_box, points_box, ring_box
+from connector.formats.description import Basis, BBox, short
+from connector.formats.extent import HALF, POLE, TURN, Floats, arc, box, points_box, ring_box
 
 CRS84: Final = "OGC:CRS84"
 OGC_EPSG: Final = "http://www.opengis.net/def/crs/EPSG/0/"
@@ -24,6 +24,7 @@ EARTH_RADIUS: Final = 6_371_000.0
 EARTHLY: Final = 0.01  # relative: sphere and ellipsoids of the Earth differ by less, those of Mars and the Moon do not
 SIDE_POINTS: Final = 2001  # per side of the border: the bulge between two points is then far below a metre
 INTERIOR_POINTS: Final = 200  # per axis of a raster, when most of its border is off the Earth (a full disc)
+BACK: Final = 1e-6  # degrees: how closely a place comes back from a projection
 CELLS: Final = 1000  # per axis of a grid, the same
 
 Axis = tuple[Floats, tuple[float, float]]
@@ -95,13 +96,47 @@ def extent(crs: pyproj.CRS, rectangle: Rectangle) -> BBox | None:
     left, right = sorted((rectangle.left, rectangle.right))
     bottom, top = sorted((rectangle.bottom, rectangle.top))
     xs, ys = border(Rectangle(left, bottom, right, top))
-    found = outline(crs, xs, ys)
-    if found is not None or not on_earth(crs) or _is_crs84_like(crs):
-        return found
+    if not on_earth(crs) or _is_crs84_like(crs):
+        return outline(crs, xs, ys)
+    transformer = _transformer(crs)
+    lon, lat = _degrees(transformer, xs, ys)
+    if np.isfinite(lon).all():
+        return outline(crs, xs, ys)
     grid = np.meshgrid(np.linspace(left, right, INTERIOR_POINTS), np.linspace(bottom, top, INTERIOR_POINTS))
-    lon, lat = _degrees(_transformer(crs), grid[0].ravel(), grid[1].ravel())
-    inner = points_box(lon, lat, "edges")
-    return None if inner is None else msgspec.structs.replace(inner, approximate=True)
+    inner = _degrees(transformer, grid[0].ravel(), grid[1].ravel())
+    there = _graticule(transformer, (left, bottom, right, top))
+    return _covered(np.concatenate([lon, inner[0], there[0]]), np.concatenate([lat, inner[1], there[1]]), "edges")
+
+
+def _graticule(transformer: pyproj.Transformer, sides: tuple[float, float, float, float]) -> tuple[Floats, Floats]:
+    """Return those crossings of meridians and parallels that lie inside a rectangle and come back from there.
+
+    A map of the whole globe touches its border in few places; where its own edge runs only the globe knows.
+    """
+    lon, lat = (each.ravel() for each in np.meshgrid(np.arange(-HALF, HALF + 1), np.linspace(-POLE, POLE, 361)))
+    x, y = (
+        np.asarray(each, dtype=np.float64)
+        for each in transformer.transform(lon, lat, direction=TransformDirection.INVERSE, errcheck=False)
+    )
+    left, bottom, right, top = sides
+    inside = np.isfinite(x) & np.isfinite(y) & (x >= left) & (x <= right) & (y >= bottom) & (y <= top)
+    lon, lat = lon[inside], lat[inside]
+    if not lon.size:
+        return lon, lat
+    back = _degrees(transformer, x[inside], y[inside])
+    same = (np.abs(back[1] - lat) < BACK) & ((np.abs((back[0] - lon + HALF) % TURN - HALF) < BACK) | (abs(lat) == POLE))
+    return lon[same], lat[same]
+
+
+def _covered(longitudes: Floats, latitudes: Floats, basis: Basis) -> BBox | None:
+    """Return the box of positions as close as those of a graticule, marked as approximate."""
+    found = points_box(longitudes, latitudes, basis)
+    if found is None:
+        return None
+    # What is left out of the circle is no wider than the meridians are apart.
+    if TURN - (found.east - found.west) % TURN <= 1 and found.east != found.west:
+        found = msgspec.structs.replace(found, west=-HALF, east=HALF)
+    return msgspec.structs.replace(found, approximate=True)
 
 
 def grid_extent(crs: pyproj.CRS, x: Axis, y: Axis) -> BBox | None:
@@ -131,9 +166,9 @@ def grid_extent(crs: pyproj.CRS, x: Axis, y: Axis) -> BBox | None:
     if np.isfinite(lon).all() and np.isfinite(lat).all():
         return ring_box(lon, lat, _poles(transformer, (left, bottom, right, top)))
     inner = np.meshgrid(_thinned(columns), _thinned(rows))
-    lon, lat = _degrees(transformer, inner[0].ravel(), inner[1].ravel())
-    found = curvilinear_box(lon.reshape(inner[0].shape), lat.reshape(inner[0].shape), "sampled")
-    return None if found is None else msgspec.structs.replace(found, approximate=True)
+    cells = _degrees(transformer, inner[0].ravel(), inner[1].ravel())
+    there = _graticule(transformer, (left, bottom, right, top))
+    return _covered(np.concatenate([lon, cells[0], there[0]]), np.concatenate([lat, cells[1], there[1]]), "sampled")
 
 
 def _thinned(values: Floats) -> Floats:

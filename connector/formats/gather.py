@@ -53,9 +53,9 @@ def _grouped(named: str, *, each: bool) -> list[Group]:
         raise InvalidInput("There are no files here.", where=named, fix="Check the name; quote a pattern.")
     if len(found) > FILES:
         raise TooLarge(f"There are more than {FILES} files here.", where=named)
-    if each or len(found) == 1:
+    if each:
         return [Group(str(member), (member,)) for member in found]
-    return [Group(named, tuple(found), several=True)]
+    return [Group(named, tuple(found), several=len(found) > 1)]
 
 
 def is_dataset(path: Path) -> bool:

@@ -129,7 +129,7 @@ def _missing(described: Description) -> Iterator[str]:
     if described.kind not in WITHOUT_DATA:
         if described.bbox is None and not _told(described, "place by hand"):
             yield "No place was found in the file: the bounding box is open."
-        if described.period is None and not _told(described, "period by hand", "by hand what time"):
+        if described.period is None and not _told(described, "period by hand", "by hand what time", "no period"):
             yield "No time was found in the file: the period is open."
         if described.bbox and crs(described) is None and not _told(described, "reference system"):
             yield "The file does not name its coordinate reference system."

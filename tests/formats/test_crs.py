@@ -1,5 +1,6 @@
 """Rectangles in projected and rotated systems, against closed formulas."""
 
+import math
 from functools import cache
 
 import numpy as np
@@ -104,3 +105,30 @@ def test_degrees_elsewhere_than_greenwich() -> None:
     found = extent(pyproj.CRS.from_epsg(4807), Rectangle(0, 50, 1, 51))
     assert found is not None
     assert found.west == pytest.approx(2.336, abs=0.01)
+
+
+def mollweide(y: float) -> float:
+    """Return the latitude of a line in the map of Mollweide on the ellipsoid's equatorial sphere."""
+    angle = math.asin(y / (math.sqrt(2.0) * 6_378_137.0))
+    return math.degrees(math.asin((2 * angle + math.sin(2 * angle)) / math.pi))
+
+
+@pytest.mark.parametrize(
+    ("text", "rectangle", "sides"),
+    [
+        ("ESRI:54009", (-18_041_000, -9_000_000, 18_041_000, 9_000_000), (-180, -mollweide(9e6), 180, mollweide(9e6))),
+        ("ESRI:54009", (-18_041_000, 0, 18_041_000, 9_020_048), (-180, 0, 180, 90)),
+        ("ESRI:54009", (0, 1e6, 18_041_000, 2e6), (0, mollweide(1e6), 180, mollweide(2e6))),
+        ("+proj=moll +lon_0=180", (-18_041_000, -1e6, 18_041_000, 1e6), (-180, -mollweide(1e6), 180, mollweide(1e6))),
+        ("+proj=sinu", (-20_037_509, -10_018_755, 20_037_509, 10_018_755), (-180, -90, 180, 90)),
+        ("+proj=ortho +lat_0=90", (-6_378_137, -6_378_137, 6_378_137, 6_378_137), (-180, 0, 180, 90)),
+    ],
+)
+def test_a_map_of_the_whole_globe_is_the_whole_globe(
+    text: str, rectangle: tuple[float, ...], sides: tuple[float, ...]
+) -> None:
+    """Most of the rectangle's border is no place on Earth: the map's own edge decides, and the box says so."""
+    found = extent(pyproj.CRS.from_user_input(text), Rectangle(*rectangle))
+    assert found is not None
+    assert found.approximate
+    assert (found.west, found.south, found.east, found.north) == pytest.approx(sides, abs=1e-3)

@@ -170,3 +170,13 @@ def test_a_file_that_its_owner_may_not_read_is_read_by_one_who_may(tmp_path: Pat
     path.chmod(0)
     assert line(path)["rows"] == 1
     assert stat.S_IMODE(path.stat().st_mode) == 0
+
+
+def test_a_folder_or_pattern_of_one_file_keeps_the_name_it_was_given(tmp_path: Path) -> None:
+    """Whoever asks for a folder finds its line by that name; the file in it is read."""
+    (tmp_path / "a.csv").write_text("year,value\n1990,1\n")
+    for named in (str(tmp_path), str(tmp_path / "*.csv")):
+        ((name, paths, several),) = gather(named)
+        assert (name, paths, several) == (named, (tmp_path / "a.csv",), False)
+    ((name, *_),) = gather(str(tmp_path), each=True)
+    assert name == str(tmp_path / "a.csv")
