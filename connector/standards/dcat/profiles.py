@@ -37,7 +37,7 @@ class Deviation(Struct, frozen=True, forbid_unknown_fields=True, rename={"target
         effect: more or fewer.
         component: local name of the constraint component.
         target: class of the focus nodes.
-        paths: the properties.
+        paths: the properties; an empty one for the node itself.
         reason: why it is intended.
         level: the level it is about.
         value: the values it is limited to, as the author of the list describes them.

@@ -26,6 +26,8 @@ _SEVERITIES: Final[Mapping[str, Severity]] = {
 }
 SHOWN: Final = 50
 """Findings in a text or on a page; the rest is counted."""
+LISTED: Final = 10_000
+"""Findings in an answer of the API; more are counted."""
 
 
 class Finding(Struct, frozen=True, kw_only=True):
@@ -205,18 +207,23 @@ class Report:
         marks += [] if finding.level == "structure" else [say(finding.level, self.language)]
         return f" ({', '.join(marks)})" if marks else ""
 
-    def document(self) -> dict[str, Any]:
-        """Return the report as the commands and the API give it."""
-        return {
+    def document(self, most: int | None = None) -> dict[str, Any]:
+        """Return the report as the commands and the API give it.
+
+        Args:
+            most: findings to list; where there are more, `total` counts them.
+        """
+        found = {
             "profile": self.name,
             "parses": True,
             "conforms": self.conforms,
-            "results": [each.row() for each in self.findings(None)],
+            "results": [each.row() for each in self.findings(most)],
         }
+        return found if most is None or self.total <= most else {**found, "total": self.total}
 
     def json(self) -> bytes:
-        """Return the report as JSON."""
-        return msgspec.json.encode(self.document())
+        """Return the report as JSON, bounded as an answer over the network has to be."""
+        return msgspec.json.encode(self.document(LISTED))
 
     def refusal(self) -> InvalidInput:
         """Return the refusal of a record that is not accepted, with every violation of a gate level as a reason."""

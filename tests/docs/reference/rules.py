@@ -140,8 +140,9 @@ _CHECKING: Final = (
     be published a record only needs to be free of violations of gate levels.
     """,
     """
-    Vocabulary and range look up the concepts that a record names in the lists below. Everything else is judged on what
-    the record itself says, by shapes that are compiled. What is refused is judged once more by
+    Vocabulary and range look up the concepts that a record names in the lists below: their types and schemes, which a
+    published file that is run on the record alone misses and reports. The differences listed here hold when both know
+    the same lists. Everything else is judged on what the record itself says, by shapes that are compiled. What is refused is judged once more by
     [pySHACL](https://github.com/RDFLib/pySHACL), which has the last word: see
     [decision 0025](../decisions/0025-shapes-are-compiled-and-pyshacl-judges.md).
     """,
@@ -201,7 +202,7 @@ def _profile(each: shelf.Profile) -> str:
         [
             one.level,
             code(_local(one.target)),
-            ", ".join(code(_local(path)) for path in one.paths),
+            ", ".join(code(_local(path)) if path else "the node itself" for path in one.paths),
             code(one.component.removesuffix("ConstraintComponent")),
             one.effect,
             one.reason,

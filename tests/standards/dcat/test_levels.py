@@ -1,4 +1,4 @@
-"""The levels of DCAT-AP and HVD that are reported, and HVD's structure, beside the published files: equal, or listed.
+"""The levels of the profiles that are reported, and HVD's structure, beside the published files: equal, or listed.
 
 Each record is judged as it is and with what the lists in `vocab/` say of the terms that it refers to.
 """
@@ -39,8 +39,12 @@ PUBLISHED: Final = {
     ("hvd", "recommendation"): "",
     ("hvd", "vocabulary"): "hvd-3.0.1-draft/hvd-SHACL-cv.ttl",
     ("hvd", "range"): "hvd-3.0.0/hvd-SHACL-ranges.ttl",
+    ("geodcat-ap", "recommendation"): "",
+    ("geodcat-ap", "vocabulary"): "",
+    ("statdcat-ap", "recommendation"): "",
+    ("statdcat-ap", "vocabulary"): "",
 }
-"""The published files of each level; those of an included profile come with them."""
+"""The published files of each level, none where none are published; those of an included profile come with them."""
 LOOK_ALIKE: Final = (
     "https://sws.geonames.org/2921044/",
     "http://sws.geonames.org/2921044/",
