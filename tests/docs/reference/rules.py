@@ -142,8 +142,8 @@ _CHECKING: Final = (
     """
     Vocabulary and range look up the concepts that a record names in the lists below: their types and schemes, which a
     published file that is run on the record alone misses and reports. The differences listed here hold when both know
-    the same lists. Everything else is judged on what the record itself says, by shapes that are compiled. What is refused is judged once more by
-    [pySHACL](https://github.com/RDFLib/pySHACL), which has the last word: see
+    the same lists. Everything else is judged on what the record itself says, by shapes that are compiled. What is
+    refused is judged once more by [pySHACL](https://github.com/RDFLib/pySHACL), which has the last word: see
     [decision 0025](../decisions/0025-shapes-are-compiled-and-pyshacl-judges.md).
     """,
     """
