@@ -70,9 +70,19 @@ def _print_line(name: str, found: "Description | Refusal") -> None:
     from connector.formats.summary import refused, summary  # noqa: PLC0415 - see the package
 
     line = refused(name, found) if isinstance(found, Refusal) else summary(name, found)
-    # A name that is no UTF-8 is written with question marks.
-    sys.stdout.write(json.dumps(line, ensure_ascii=False).encode("utf-8", "replace").decode() + "\n")
-    sys.stdout.flush()
+    _put(json.dumps(line, ensure_ascii=False) + "\n")
+
+
+def _put(text: str) -> None:
+    """Write to standard output at once, as JSON and Turtle demand in UTF-8; a name that is none gets question marks."""
+    try:
+        sys.stdout.buffer.write(text.encode("utf-8", "replace"))
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads has enough
+        raise
+    except OSError as error:
+        say(f"The output cannot be written: {error.strerror}.")
+        raise typer.Exit(1) from error
 
 
 def _print_records(name: str, found: "Description", members: "list[Member]", home: str) -> None:
@@ -88,8 +98,7 @@ def _print_records(name: str, found: "Description", members: "list[Member]", hom
         ((path, _),) = members if len(members) == 1 else ((name, found),)  # the file, not its folder
         records = (drafted(found, Path(path).name, home=home),)
     triples = tuple(triple for record in records for triple in graph.write(record))
-    sys.stdout.write(rdf.serialise(triples, rdf.Format.TURTLE).decode())
-    sys.stdout.flush()
+    _put(rdf.serialise(triples, rdf.Format.TURTLE).decode())
 
 
 class _Shown:

@@ -127,7 +127,7 @@ def _missing(described: Description) -> Iterator[str]:
     if title(described)[0] is None:
         yield "The file has no title: give it one."
     if described.kind not in WITHOUT_DATA:
-        if described.bbox is None and not _told(described, "place by hand"):
+        if described.bbox is None and not _told(described, "place by hand", "there is no place"):
             yield "No place was found in the file: the bounding box is open."
         if described.period is None and not _told(described, "period by hand", "by hand what time", "no period"):
             yield "No time was found in the file: the period is open."

@@ -3,6 +3,8 @@
 import json
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -180,3 +182,20 @@ def test_a_folder_or_pattern_of_one_file_keeps_the_name_it_was_given(tmp_path: P
         assert (name, paths, several) == (named, (tmp_path / "a.csv",), False)
     ((name, *_),) = gather(str(tmp_path), each=True)
     assert name == str(tmp_path / "a.csv")
+
+
+@pytest.mark.parametrize(("full", "code"), [(False, 0), (True, 1)])
+def test_lines_are_utf8_and_a_full_disk_is_said(full: bool, code: int, tmp_path: Path) -> None:
+    """JSON is UTF-8 whatever the terminal speaks; what cannot be written is said in a sentence."""
+    (tmp_path / "grün.csv").write_text("year,Höhe [°]\n1990,1\n", "utf-8")
+    with Path("/dev/full" if full else tmp_path / "out").open("wb") as out:
+        done = subprocess.run(
+            [sys.executable, "-m", "connector", "dataset", "draft", "grün.csv"],
+            cwd=tmp_path, stdout=out, stderr=subprocess.PIPE, text=True, check=False,
+            env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONIOENCODING": "ascii"},
+        )  # fmt: skip
+    assert done.returncode == code
+    if full:
+        assert done.stderr.strip() == "The output cannot be written: No space left on device."
+    else:
+        assert json.loads((tmp_path / "out").read_text("utf-8"))["variables"][1]["name"] == "Höhe [°]"
