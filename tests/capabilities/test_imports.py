@@ -5,6 +5,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from connector.capabilities import imports
@@ -86,6 +87,22 @@ def test_a_record_of_a_dump_is_the_record_that_is_posted(house: Still) -> None:
     posted = rdf.serialise(graph.write(record), rdf.Format.TURTLE)
     done = house.connector.datasets.register(posted, "text/turtle", OPERATOR)
     assert (done.version, done.changed) == (1, False)
+
+
+def test_records_that_refer_to_each_other_stay_apart(house: Still) -> None:
+    """A dataset names its series and its source, and takes nothing of what is said of them."""
+    series, one, two = records(3, "apart")
+    series = msgspec.structs.replace(series, kind="series")
+    one = msgspec.structs.replace(one, in_series=(series.id,))
+    two = msgspec.structs.replace(two, in_series=(series.id,), source=(one.id,))
+    run = start(house, dump([series, one, two]))
+    house.drain()
+    assert outcomes(house, run.id) == ["created"] * 3
+    kept = house.row(Dataset, US, two.id).record
+    assert one.id.encode() in kept
+    assert b"Rain 1" not in kept
+    assert b"Rain 0" not in kept
+    assert [row.id for row in house.connector.datasets.members(series.id)] == [one.id, two.id]
 
 
 def test_each_line_has_its_result(each_house: Still) -> None:

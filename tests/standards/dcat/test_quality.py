@@ -175,7 +175,9 @@ def test_of_several_distributions_the_most_interoperable_counts() -> None:
     """A licence elsewhere does not help it; of equals the one with more points is taken."""
     other = f"""<{KEY}> dcat:distribution <urn:other> . <urn:other> a dcat:Distribution ; dcat:accessURL <urn:gone> ;
       {DISTRIBUTION["licenceAvailability"]} ; {DISTRIBUTION["rightsAvailability"]} ."""
-    found = score(record([], [DISTRIBUTION["formatAvailability"]], other))
+    pdf = "dct:format <http://publications.europa.eu/resource/authority/file-type/PDF>"
+    found = score(record([], [pdf], other), status={})
+    assert found.distribution == FILE, "though the other one has more points in all"
     assert found.distribution == FILE
     assert not {"licenceAvailability", "rightsAvailability"} & points(found).keys()
     even = score(record([], [], other), status={})
