@@ -35,6 +35,8 @@ _OPEN: Final = {
     "crs": _EPSG,
     "qudt-unit": _UNIT,
 }  # selections of registers: what any entry of them looks like
+_PLACES: Final = "http://publications.europa.eu/resource/authority/place"
+_PLACE: Final = re.compile(rf"{re.escape(_PLACES)}/([A-Z0-9]{{3}}_[A-Z0-9]{{2,8}})")  # three thousand, none ships
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -53,6 +55,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         types: classes that DCAT-AP expects of its concepts, skos:Concept aside, with a prefix.
         count: how many concepts it has.
         labels: how many of them have a label in a language; `none` for labels without one.
+        common: codes of concepts that are shown first, where nothing nearer is known.
     """
 
     file: str
@@ -67,6 +70,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     types: tuple[str, ...] = ()
     count: int | None = None
     labels: Mapping[str, int] = {}
+    common: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -179,8 +183,8 @@ def background(iris: Iterable[str]) -> Triples:
     """Return what the lists say of each concept and scheme in `iris`, and of their schemes: class, scheme, one label.
 
     Shapes ask it of the values of a record, and a record does not repeat it. The classes are those that DCAT-AP expects
-    (dct:Frequency, dct:LinguisticSystem …). Of media types, EPSG codes and units a selection ships: there the form
-    of the IRI tells.
+    (dct:Frequency, dct:LinguisticSystem …). Of media types, EPSG codes and units a selection ships, and of
+    the EU table of places nothing: there the form of the IRI tells.
     """
     return tuple(dict.fromkeys(triple for iri in iris for triple in _said_of(iri)))
 
@@ -198,7 +202,21 @@ def _entry_of(iri: str) -> Entry | None:
 
 def _said_of(iri: str) -> Triples:
     entry = _entry_of(iri)
-    return () if entry is None else _known(iri, entry.name)
+    return _place(iri) if entry is None else _known(iri, entry.name)
+
+
+def _place(iri: str) -> Triples:
+    """Return what the EU table of places says of any of its terms, which its IRI shows to be one."""
+    found = _PLACE.fullmatch(iri)
+    if found is None:
+        return ()
+    node, scheme = NamedNode(iri), NamedNode(_PLACES)
+    return (
+        *(Triple(node, _TYPE, NamedNode(each)) for each in (_CONCEPT, full("dct:Location"))),
+        Triple(node, _LABEL, Literal(found[1])),
+        Triple(node, NamedNode(full("skos:inScheme")), scheme),
+        Triple(scheme, _TYPE, NamedNode(_SCHEME)),
+    )
 
 
 @cache

@@ -10,14 +10,17 @@ from typing import Final, cast
 from pyoxigraph import BlankNode, Literal, NamedNode, Triple
 
 from connector.standards.dcat.paths import members
+from connector.standards.dcat.registers import file_type
 from connector.standards.dcat.results import Path, Result, Term, key_of
 from connector.standards.dcat.sentences import DATATYPES, LANGUAGES, Language, say
 from connector.standards.dcat.speech import Speech, label, pick, shortened
-from connector.standards.dcat.vocabulary import Vocabulary, vocabulary
+from connector.standards.dcat.vocabulary import Vocabulary, entries, vocabulary
 from connector.standards.rdf import compact, full
 
 _SH: Final = full("sh:")
 _LONGEST: Final = 80
+_CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""What would move the cursor of a terminal, or turn the direction of what follows."""
 _SHOWN: Final = 5
 _IRI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:[^\x00-\x20<>\"{}|\\^`]+")
 _WRITTEN: Final[Mapping[str, re.Pattern[str]]] = {
@@ -251,7 +254,7 @@ class Wording:
             return self._say("write", value=mended)
         if (name := self.speech.own(shape, "vocabulary")) is not None and (found := self._from_list(name, value)):
             return found
-        missing = value is None
+        missing = value is None or result.rule.path is None
         if (example := self.speech.own(shape, "example")) is not None and component != "Class":
             return self._say("add like" if missing else "write like", value=example)
         if component == "Class" and value is not None and not isinstance(value, Literal):
@@ -294,7 +297,9 @@ class Wording:
         near = _nearest(name, value.value) if isinstance(value, Literal | NamedNode) else ()
         if near:
             return self._say("nearest", list=terms.title, terms=self._terms(terms, near))
-        some = [term.iri for term in terms.terms.values() if not term.deprecated][:3]
+        common = entries()[name].common
+        known = [term.iri for code in common for term in terms.terms.values() if term.code == code]
+        some = known or [term.iri for term in terms.terms.values() if not term.deprecated][:3]
         return self._say("such as", list=terms.title, count=len(terms.terms), terms=self._terms(terms, some))
 
     def _terms(self, terms: Vocabulary, iris: Iterable[str]) -> str:
@@ -328,6 +333,8 @@ _EXPLAINED: Final = frozenset(
 
 @lru_cache(maxsize=1024)
 def _nearest(name: str, word: str) -> tuple[str, ...]:
+    if name == "file-type" and (found := file_type(word.rpartition("media-types/")[2])):
+        return (found,)
     return tuple(term.iri for term in vocabulary(name).nearest(word))
 
 
@@ -340,5 +347,5 @@ def _sentence(text: str) -> str:
 
 
 def _short(text: str) -> str:
-    text = " ".join(text.split())
+    text = _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", " ".join(text.split()))
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"

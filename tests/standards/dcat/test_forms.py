@@ -161,3 +161,20 @@ def test_json_has_the_verdict_up_to_a_level() -> None:
     assert not json.loads(shacl.check(record, upto="recommendation").json())["conforms"]
     with pytest.raises(InvalidInput, match="no level"):
         shacl.check(record, upto="all")
+
+
+def test_what_is_suggested_first_is_what_is_commonly_meant() -> None:
+    """Not the first of the alphabet; and a media type is told as the file type that it is."""
+    said = b'<urn:f> a <http://www.w3.org/ns/dcat#Distribution> ; <http://purl.org/dc/terms/format> "text/csv" .'
+    found = [each for each in shacl.check(intake.read(said, "a.ttl")).results if each.focus == "urn:f"]
+    by_path = {(each.level, (each.path or "").rpartition("/")[2]): each.fix for each in found}
+    assert '"CSV" <http://publications.europa.eu/resource/authority/file-type/CSV>.' in by_path["structure", "format"]
+    assert "licence/CC_BY_4_0>" in by_path["recommendation", "license"]
+
+
+def test_what_is_quoted_has_no_control_characters() -> None:
+    """A terminal would obey them, and a sentence would run backwards."""
+    said = '<urn:f> a <http://www.w3.org/ns/dcat#Dataset> ; <http://purl.org/dc/terms/issued> "\\u001B[31m\\u202Ered" .'
+    messages = [each.message for each in shacl.check(intake.read(said.encode(), "a.ttl")).results]
+    assert any("red" in each for each in messages)
+    assert all(each.isprintable() for each in messages)

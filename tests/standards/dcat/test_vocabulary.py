@@ -1,6 +1,8 @@
 """The vocabularies that ship: whole, labelled, findable, and each with its papers."""
 
+import gzip
 import re
+from collections import defaultdict
 
 import pytest
 from hypothesis import given
@@ -13,6 +15,7 @@ from connector.standards.dcat.vocabulary import background, entries, label, voca
 from connector.standards.rdf import Format, full
 from tests.conftest import references
 
+RDF_TYPE = NamedNode(full("rdf:type"))
 LISTS = [name for name, entry in entries().items() if entry.count is not None]
 AUTHORITY = "http://publications.europa.eu/resource/authority/"
 TOPIC = "http://inspire.ec.europa.eu/metadata-codelist/TopicCategory"
@@ -196,3 +199,27 @@ def test_terms_and_labels_are_those_of_the_source(name: str) -> None:
     ours = {(term.iri, tag, text) for term in vocabulary(name).terms.values() for tag, text in term.labels.items()}
     assert {each for each in ours if each[1] in kept} == {each for each in said if each[1] in kept}
     assert ours <= said
+
+
+def test_what_is_looked_up_agrees_with_the_reference(known_classes: dict[str, set[str]]) -> None:
+    """Each concept of the lists that DCAT-AP names has the classes that its properties ask for."""
+    assert len(known_classes) > 900
+    found = {
+        iri: {each.object.value for each in background((iri,)) if each.predicate == RDF_TYPE} for iri in known_classes
+    }
+    assert {iri: wanted - found[iri] for iri, wanted in known_classes.items() if wanted - found[iri]} == {}
+
+
+@pytest.fixture(scope="module")
+def known_classes() -> dict[str, set[str]]:
+    """Return the classes of the concepts in the reference's graph, at most a hundred of each list."""
+    text = gzip.decompress((references() / "standards/shapes/background/vocab-background.nt.gz").read_bytes())
+    classes: defaultdict[str, set[str]] = defaultdict(set)
+    lists: defaultdict[str, list[str]] = defaultdict(list)
+    for triple in rdf.parse(text, Format.N_TRIPLES):
+        assert isinstance(triple.subject, NamedNode)
+        if triple.predicate == RDF_TYPE and isinstance(triple.object, NamedNode):
+            classes[triple.subject.value].add(triple.object.value)
+        elif triple.predicate.value == full("skos:inScheme"):
+            lists[str(triple.object)].append(triple.subject.value)
+    return {iri: classes[iri] for terms in lists.values() for iri in terms[:100]}
