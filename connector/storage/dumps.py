@@ -33,12 +33,11 @@ _OTHERS: Final = frozenset({*_KINDS, *(NamedNode(full(name)) for name in ("dcat:
 _BATCH: Final = 10_000
 _TABLES: Final = """
 PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -16000;
-CREATE TABLE said (subject TEXT NOT NULL, statement TEXT NOT NULL);
+CREATE TABLE said (subject TEXT NOT NULL, statement TEXT NOT NULL, PRIMARY KEY (subject, statement)) WITHOUT ROWID;
 CREATE TABLE kind (subject TEXT NOT NULL, record INTEGER NOT NULL);
 """
 _RECORDS: Final = "SELECT subject FROM record WHERE record ORDER BY substr(subject, 1, 1) = '_', subject"
 _SORTED: Final = """
-CREATE INDEX said_subject ON said (subject);
 CREATE TABLE record AS SELECT subject, MAX(record) AS record FROM kind GROUP BY subject;
 CREATE INDEX record_subject ON record (subject);
 """
@@ -180,7 +179,7 @@ class Dump:
             triples = self._triples()
             while batch := list(islice(triples, _BATCH)):
                 rows = ((str(each.subject), f"{each} .\n") for each in batch)
-                database.executemany("INSERT INTO said VALUES (?, ?)", rows)
+                database.executemany("INSERT OR IGNORE INTO said VALUES (?, ?)", rows)
                 kinds = ((str(each.subject), each.object in _KINDS) for each in batch if _is_kind(each))
                 database.executemany("INSERT INTO kind VALUES (?, ?)", kinds)
             database.execute("COMMIT")

@@ -13,7 +13,7 @@ from connector.capabilities.imports import Imports
 from connector.errors import InvalidInput, NotFound
 from connector.standards import rdf
 from connector.standards.dcat import graph, model
-from connector.storage.dumps import LINES, Dump
+from connector.storage.dumps import LINES, Dump, Found
 from connector.storage.tables import Dataset, Evidence, Import, ImportResult, Version
 from connector.storage.work import Work
 from tests.builders import NOON, OPERATOR, Still, still
@@ -103,6 +103,18 @@ def test_records_that_refer_to_each_other_stay_apart(house: Still) -> None:
     assert b"Rain 1" not in kept
     assert b"Rain 0" not in kept
     assert [row.id for row in house.connector.datasets.members(series.id)] == [one.id, two.id]
+
+
+def test_what_a_dump_says_again_and_again_is_said_once(tmp_path: Path) -> None:
+    """The publisher of thousands of records is described with each of them, and costs no record more for that."""
+    file = tmp_path / "dump.nt"
+    record = rdf.serialise(graph.write(records(1, "again")[0]), rdf.Format.N_TRIPLES)
+    file.write_bytes(record + b'<https://us.example/agent> <urn:x:said> "x" .\n' * 60_000)
+    found = Dump(file, "application/n-triples", tmp_path / "scratch")
+    (one,) = found.after(0, 10)
+    assert isinstance(one, Found)
+    assert len(one.record) == record.count(b"\n") + 1
+    found.close(done=True)
 
 
 def test_each_line_has_its_result(each_house: Still) -> None:
