@@ -135,10 +135,31 @@ def _time_bounds(variables: Variables, variable: Array) -> Floats | None:
     return cf_time.in_units_of(edges, written, variable.text("units"), variable.text("calendar"))
 
 
+def _written_times(variables: Variables) -> Period | None:
+    """Return the period of times that are written out as texts, as weather models do (`2020-01-01_06:00:00`)."""
+    for variable in variables.all:
+        called = variable.text("standard_name") == "time" or variable.name.lower() in {"time", "times"}
+        text = variable.kind == "string" or (variable.dtype is not None and variable.dtype.kind == "S")
+        if called and text and 0 < variable.size <= cf_time.MOST_DATES * cf_time.WRITTEN_LENGTH:
+            raw = np.ma.filled(np.ma.asarray(variable.read((slice(None),) * variable.ndim)), "")
+            characters = variable.kind != "string" and variable.ndim > 1
+            rows = raw.reshape(-1, raw.shape[-1]) if characters else raw.reshape(-1, 1)
+            found = cf_time.written(["".join(map(_plain, row)) for row in rows.tolist()], variable.name)
+            if found is not None:
+                return found
+    return None
+
+
+def _plain(value: object) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
 def _period(
     variables: Variables, axis: cf_time.TimeAxis | None, said: Attributes
 ) -> tuple[Period | None, list[str], str | None]:
     """Return the period, notes and the spacing; global attributes stand in only when there is no time coordinate."""
+    if axis is None and (written := _written_times(variables)) is not None:
+        return written, [], None
     if axis is None:
         claimed = said.period()
         if claimed is None:

@@ -25,6 +25,8 @@ SHORT_ZONE: Final = re.compile(r"(?<=\s)([+-])(\d)(:\d{2})?\s*$")  # CF's own ex
 AS_DATES: Final = re.compile(r"\s*days?\s+as\s+%Y%m%d\.%f\s*", re.IGNORECASE)  # the absolute times of climate tools
 NOT_THE_TIME: Final = frozenset({"forecast_reference_time", "forecast_period"})
 AVERAGED: Final = r"\b(time|{name})\s*:\s*(mean|sum|minimum|maximum|mid_range|variance|standard_deviation|mode|median)"
+WRITTEN: Final = re.compile(r"(\d{4}-\d{2}-\d{2})(?:[T_ ](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?)Z?)?")
+WRITTEN_LENGTH: Final = 32
 REFORM: Final = (1582, 10, 15)
 ROUNDING: Final = 1e-6  # relative: bounds and stamps may be of different precision
 MOST_DATES: Final = 10_000
@@ -102,6 +104,22 @@ def in_our_calendar(value: cftime.datetime) -> str | None:
     day = min(value.day, monthrange(value.year, value.month)[1])
     moment = datetime(value.year, value.month, day, value.hour, value.minute, value.second, value.microsecond)  # noqa: DTZ001 - model time has no zone
     return moment.isoformat(timespec="milliseconds").removesuffix(".000")
+
+
+def written(texts: Sequence[str], name: str) -> Period | None:
+    """Return the period of times written as ISO 8601 or with `_` between day and time; None unless all are times."""
+    moments = []
+    for text in texts:
+        found = WRITTEN.fullmatch(text.strip(" \0"))
+        try:
+            moments.append(datetime.fromisoformat(f"{found[1]}T{found[2] or '00:00'}") if found else None)
+        except ValueError:
+            return None
+    known = [each for each in moments if each is not None]
+    if not known or len(known) < len(moments):
+        return None
+    first, last = (each.isoformat(timespec="milliseconds").removesuffix(".000") for each in (min(known), max(known)))
+    return Period(begin=first, end=last, first=first, last=last, count=len(known), variable=short(name))
 
 
 def period(axis: TimeAxis, cell_methods: Sequence[str], *, climatology: bool) -> tuple[Period | None, list[str]]:

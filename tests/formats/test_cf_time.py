@@ -168,3 +168,38 @@ def test_claims_of_time_are_compared_in_every_form(
     assert any("claim the period 2019-03-01" in note for note in found.notes)
     assert found.period is not None
     assert found.period.first == "2000-01-01T00:00:00"
+
+
+@pytest.mark.parametrize(
+    ("texts", "period"),
+    [
+        (["2020-01-01_00:00:00", "2020-01-01_06:00:00"], ("2020-01-01T00:00:00", "2020-01-01T06:00:00")),
+        (["2020-03-01", "2020-02-29"], ("2020-02-29T00:00:00", "2020-03-01T00:00:00")),
+        (["2020-01-01T00:00:00.250Z"], ("2020-01-01T00:00:00.250", "2020-01-01T00:00:00.250")),
+        (["2020-02-30", "2020-03-01"], None),
+        (["2020-01-01", "spring"], None),
+        ([], None),
+    ],
+)
+def test_times_that_are_written_out_are_times_when_all_of_them_are(
+    texts: list[str], period: tuple[str, str] | None, tmp_path: Path
+) -> None:
+    """Weather models write rows of characters, others strings; neither has units that count from a date."""
+
+    def characters(file: Any) -> None:
+        put(
+            file,
+            "Times",
+            ("Time", "Length"),
+            np.array([list(each.ljust(24)) for each in texts] or [], "S1").reshape(-1, 24),
+        )
+
+    def strings(file: Any) -> None:
+        file.createDimension("time", len(texts))
+        variable = file.createVariable("time", str, ("time",))
+        for number, text in enumerate(texts):
+            variable[number] = text
+
+    for number, fill in enumerate((characters, strings)):
+        found = read(tmp_path / f"{number}.nc", fill).period
+        assert (None if found is None else (found.first, found.last)) == period
