@@ -18,7 +18,7 @@ from pyoxigraph import Triple
 
 from connector.errors import Busy, Conflict, InvalidInput, NotFound, Refusal
 from connector.standards.dcat import profiles, shacl
-from connector.standards.dcat.adding import inspect
+from connector.standards.dcat.adding import check_name, inspect
 from connector.standards.dcat.results import Result, multiset
 from connector.standards.dcat.sentences import Language
 from connector.standards.rdf import Triples
@@ -63,6 +63,7 @@ class Validation:
         self._judges, self._audit, self._chance = judges, audit, chance
         self._counts: Counter[Count] = Counter()
         self._distrusted: set[str] = set()
+        self._inspected: dict[str, int] = {}
         self._lock = threading.Lock()
         self._auditor: ThreadPoolExecutor | None = None
         self._waiting = threading.BoundedSemaphore(_WAITING)
@@ -95,11 +96,19 @@ class Validation:
         Raises:
             InvalidInput: there is no such profile or level, or pySHACL alone can judge by its shapes and gives up.
         """
+        self._inspect(profile)
         report = shacl.checker(profile, self.shelf).check(triples, upto=upto, language=language, arbiter=self)
         self._count("checked")
         if self._audit and report.conforms and self._chance() < self._audit:
             self._audit_later(profile, report.record)
         return report
+
+    def _inspect(self, profile: str) -> None:
+        """Ask of a profile that somebody put into the folder what is asked of one that is added by the command."""
+        stamp = self.shelf.stamp(profile)
+        if stamp and self._inspected.get(profile) != stamp and profile in self.shelf.added():
+            inspect(profile, self.shelf)
+            self._inspected[profile] = stamp
 
     def judged(
         self,
@@ -170,6 +179,7 @@ class Validation:
             InvalidInput: it is not what is asked of a profile; see `standards.dcat.adding`.
         """
         home, name = self._home(), folder.resolve().name
+        check_name(name)
         home.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=home, prefix=".adding-") as place:
             staged = Path(place) / name

@@ -90,6 +90,8 @@ def test_a_new_version_takes_the_place_of_the_old_one(validation: Validation, tm
         (f"{SHAPE} ; sh:js [ sh:jsFunctionName 'f' ] .", "SHACL-JS"),
         (f"<urn:o> owl:imports <https://elsewhere.example/shapes> . {KEYWORD}", "have to be fetched"),
         (f"{SHAPE} ; sh:property <https://elsewhere.example/shape> .", "no file describes the shape"),
+        (f"{SHAPE} ; sh:or ( <https://elsewhere.example/shape> [ sh:class dct:X ] ) .", "no file describes the shape"),
+        (f"{SHAPE} ; sh:and <https://elsewhere.example/list> .", "no file describes the shape"),
         ("<urn:c> a sh:ConstraintComponent .", "SPARQL"),
     ],
 )
@@ -124,6 +126,21 @@ def test_what_is_no_profile_is_refused(
     with pytest.raises(InvalidInput, match=message):
         validation.add(made(tmp_path, **given))
     assert validation.shelf.added() == ()
+
+
+def test_a_folder_without_a_name_is_refused(validation: Validation) -> None:
+    """The root of the machine has none."""
+    with pytest.raises(InvalidInput, match="no name for a profile"):
+        validation.add(Path("/"))
+
+
+def test_a_folder_that_is_put_there_by_hand_is_asked_the_same(validation: Validation, tmp_path: Path) -> None:
+    """What the command would not take is not judged by either."""
+    home = made(tmp_path, f"{SHAPE} ; sh:sparql [ sh:select 'SELECT * {{}}' ] .")
+    (tmp_path / "data" / "profiles").mkdir(parents=True)
+    home.rename(tmp_path / "data" / "profiles" / "ours")
+    with pytest.raises(InvalidInput, match="not taken from others"):
+        validation.check(turtle(GOOD), "ours")
 
 
 def test_links_out_of_the_folder_are_not_followed(validation: Validation, tmp_path: Path) -> None:

@@ -12,9 +12,10 @@ from pyoxigraph import NamedNode
 
 from connector.errors import InvalidInput
 from connector.standards.dcat import profiles
-from connector.standards.dcat.results import key_of
+from connector.standards.dcat.paths import members
+from connector.standards.dcat.results import Term, key_of
 from connector.standards.dcat.shacl import ShapeSet, shape_sets
-from connector.standards.dcat.view import TYPE, index_of
+from connector.standards.dcat.view import TYPE, Index, Properties, index_of
 from connector.standards.rdf import compact, full
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,62}")
@@ -48,6 +49,19 @@ _REFUSED_TYPES: Final[Mapping[str, str]] = {
     **dict.fromkeys(map(full, ("sh:JSConstraint", "sh:JSFunction", "sh:JSRule")), _SCRIPTS),
 }
 _SHAPES: Final = tuple(NamedNode(full(f"sh:{name}")) for name in ("property", "node", "not", "qualifiedValueShape"))
+_LISTS: Final = tuple(NamedNode(full(f"sh:{name}")) for name in ("and", "or", "xone"))
+
+
+def check_name(name: str) -> None:
+    """Refuse what is no name for a profile of one's own.
+
+    Raises:
+        InvalidInput: it has other characters, or a profile of that name ships.
+    """
+    if not _NAME.fullmatch(name):
+        raise InvalidInput(f"{name!r} is no name for a profile.", fix="Use small letters, digits and hyphens.")
+    if name in profiles.SHIPPED.names():
+        raise InvalidInput(f"The profile {name!r} ships with the connector.", fix="Give yours another name.")
 
 
 def inspect(name: str, shelf: profiles.Shelf) -> tuple[ShapeSet, ...]:
@@ -60,12 +74,10 @@ def inspect(name: str, shelf: profiles.Shelf) -> tuple[ShapeSet, ...]:
     Raises:
         InvalidInput: the name, the manifest, a file or what stands in it is not what is asked; the reasons say what.
     """
-    if not _NAME.fullmatch(name):
-        raise InvalidInput(f"{name!r} is no name for a profile.", fix="Use small letters, digits and hyphens.")
-    if name in profiles.SHIPPED.names():
-        raise InvalidInput(f"The profile {name!r} ships with the connector.", fix="Give yours another name.")
+    check_name(name)
     found = shelf.get(name)
-    odd = [file for level in found.levels for file in level.files if not _FILE.fullmatch(file)]
+    family = [shelf.get(each) for each in shelf.lineage(name)]
+    odd = [file for each in family for level in each.levels for file in level.files if not _FILE.fullmatch(file)]
     if odd:
         raise InvalidInput(
             f"{odd[0]!r} is not the name of a Turtle file in the profile's folder.",
@@ -99,7 +111,15 @@ def _reasons(each: ShapeSet) -> Iterator[str]:
         for kind in said.get(TYPE, ()):
             if key_of(kind) in _REFUSED_TYPES:
                 yield f"{compact(key_of(kind))} at {place}: {_REFUSED_TYPES[key_of(kind)]}."
-        for predicate in _SHAPES:
-            for shape in said.get(predicate, ()):
-                if shape not in graph:
-                    yield f"{compact(predicate.value)} at {place}: no file describes the shape <{key_of(shape)}>."
+        for predicate, shape in _referred(graph, said):
+            if shape not in graph:
+                yield f"{compact(predicate.value)} at {place}: no file describes the shape <{key_of(shape)}>."
+
+
+def _referred(graph: Index, said: Properties) -> Iterator[tuple[NamedNode, Term]]:
+    """Yield the shapes that a shape refers to, those in lists among them."""
+    for predicate in (*_SHAPES, *_LISTS):
+        yield from ((predicate, each) for each in said.get(predicate, ()))
+    for predicate in _LISTS:
+        for head in said.get(predicate, ()):
+            yield from ((predicate, each) for each in members(graph, head) or ())
