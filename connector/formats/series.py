@@ -8,7 +8,7 @@ import msgspec
 
 from connector.errors import Refusal
 from connector.formats.description import TEXT_LENGTH, BBox, Description, Period, Variable
-from connector.formats.summary import covered, rows
+from connector.formats.summary import NO_PLACE, NO_TIME, covered, rows
 
 TURN: Final = 360.0
 NAMED: Final = 5  # names in one sentence
@@ -68,7 +68,10 @@ def series(members: Sequence[Member]) -> Description:
         "dimensions": _dimensions(described),
         "sources": _sources(described),
     }
-    found["notes"] = tuple(dict.fromkeys([*notes, *(note for each in described for note in each.notes)]))
+    # What only some lack is said above with their names; of the whole it is not true.
+    lacking = (*NO_PLACE * any(each.bbox for each in described), *NO_TIME * any(each.period for each in described))
+    said = (note for each in described for note in each.notes if not any(words in note for words in lacking))
+    found["notes"] = tuple(dict.fromkeys([*notes, *said]))
     return Description(**found)
 
 

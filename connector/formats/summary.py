@@ -28,6 +28,10 @@ TOLD: Final = {"hull": "control points", "sampled": "sample of"}
 """Words by which a reader's own note says already what `APPROXIMATE` does."""
 
 CHECK: Final = "Check the file with the tool that wrote it, or fetch it again."
+NO_PLACE: Final = ("place by hand", "there is no place")
+NO_TIME: Final = ("period by hand", "by hand what time", "no period", "different calendars")
+"""Words of the notes by which readers say that they found no place or no time."""
+
 NO_DATA: Final = "holds no data"
 WITHOUT_DATA: Final[dict[Nature, str]] = {
     "structure": "The file describes the structure of data and has none of its own.",
@@ -127,9 +131,9 @@ def _missing(described: Description) -> Iterator[str]:
     if title(described)[0] is None:
         yield "The file has no title: give it one."
     if described.kind not in WITHOUT_DATA:
-        if described.bbox is None and not _told(described, "place by hand", "there is no place"):
+        if described.bbox is None and not _told(described, *NO_PLACE):
             yield "No place was found in the file: the bounding box is open."
-        if described.period is None and not _told(described, "period by hand", "by hand what time", "no period"):
+        if described.period is None and not _told(described, *NO_TIME):
             yield "No time was found in the file: the period is open."
         if described.bbox and crs(described) is None and not _told(described, "reference system"):
             yield "The file does not name its coordinate reference system."

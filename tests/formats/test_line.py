@@ -16,6 +16,7 @@ import zarr
 from connector.errors import InvalidInput, NotFound, Refusal
 from connector.formats import describe
 from connector.formats.gather import gather
+from connector.formats.series import series
 from connector.formats.summary import refused, summary
 from tests.formats import vectors
 from tests.formats.cffiles import lattice, put, write
@@ -199,3 +200,16 @@ def test_lines_are_utf8_and_a_full_disk_is_said(full: bool, code: int, tmp_path:
         assert done.stderr.strip() == "The output cannot be written: No space left on device."
     else:
         assert json.loads((tmp_path / "out").read_text("utf-8"))["variables"][1]["name"] == "Höhe [°]"
+
+
+def test_what_some_files_of_a_series_lack_is_not_said_of_the_whole(tmp_path: Path) -> None:
+    """The series has a place and a time; the files without are named, and their own sentences stay with them."""
+    (tmp_path / "a.csv").write_text("lat,lon,time\n1,2,2020-01-01\n")
+    (tmp_path / "b.csv").write_text("name,value\nx,1\n")
+    members = [(name, describe(tmp_path / name)) for name in ("a.csv", "b.csv")]
+    found = summary("x", series(members))
+    assert found["bbox"] == [2.0, 1.0, 2.0, 1.0]
+    assert found["temporal"]
+    assert telling(found, "by hand", "is open") == []
+    assert telling(found, "b.csv has") == ["b.csv has no bounding box.", "b.csv has no period."]
+    assert len(telling(summary("x", series([members[1]] * 2)), "place by hand")) == 1
