@@ -48,6 +48,7 @@ class ValidationController(Controller):
         """Check a record: a report as JSON, as a fragment of HTML, or as SHACL has it in RDF."""
         form = best(accept or None, [JSON, HTML, *RDF])
         kind = Format.of(content_type).media_type
+        validation.shelf.get(profile)
         try:
             triples = intake.read(body, kind, base=BASE)
         except InvalidInput as refusal:

@@ -100,3 +100,10 @@ def test_a_form_that_is_not_read_is_refused(house: House) -> None:
     answer = validate(house, b"x", "image/png")
     assert answer.status_code == 422
     assert "text/turtle" in json.dumps(answer.json())
+
+
+def test_a_profile_that_is_none_is_refused_whatever_the_record_is(house: House) -> None:
+    """With those that there are; it is no finding about the record."""
+    answer = validate(house, b"torn", query="?profile=none")
+    assert answer.status_code == 422
+    assert "geodcat-ap" in answer.json()["fix"]
