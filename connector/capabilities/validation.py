@@ -5,6 +5,7 @@ differ, pySHACL wins, the log says so, a counter grows, and from then on pySHACL
 the connector starts anew with shapes or a version that agree.
 """
 
+import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -250,6 +251,8 @@ def _read(path: Path) -> bytes:
 def _log() -> Any:
     import structlog  # noqa: PLC0415 - a third of a second, which a command that checks one file would feel
 
+    if not structlog.is_configured():  # a command, whose standard output is the answer alone
+        structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
     return structlog.get_logger(__name__)
 
 

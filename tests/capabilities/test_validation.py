@@ -88,6 +88,16 @@ def test_when_pyshacl_gives_no_answer_what_was_found_stands() -> None:
     assert validation.counts()["unjudged"] == 1
 
 
+def test_what_is_logged_is_no_part_of_an_answer(capsys: pytest.CaptureFixture[str]) -> None:
+    """The command prints its reports on standard output, and nothing else is there."""
+    structlog.reset_defaults()
+    Validation(InProcess(late=True)).check(turtle(FAULTY))
+    structlog.reset_defaults()
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "shacl.unjudged" in told.err
+
+
 def test_a_sample_of_what_is_accepted_is_judged_at_every_level() -> None:
     """The share is the operator's choice; nobody waits for it."""
     judges = InProcess()
