@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, event, given, settings
 
@@ -45,7 +46,7 @@ def page(house: Still, key: str) -> bytes:
 
 
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-@given(datasets(5))
+@given(datasets(5).map(lambda each: msgspec.structs.replace(each, kind="dataset")))  # series are not offered
 def test_a_record_of_the_model_arrives_as_it_was_published(house: Still, dataset: model.Dataset) -> None:
     """Any field with any text, language, date, figure, place and agent within an agent: the peer keeps the same."""
     here = rdf.canonical(rdf.skolemise(graph.write(dataset), dataset.id)).replace(dataset.id.encode(), b"urn:here")

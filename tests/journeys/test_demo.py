@@ -36,7 +36,6 @@ SHOWN = (
     r"SHACL: Dataset, title: not given\. To fix it: ",
     r"corrected: SHACL has no objection",
     r"bbox, from the file.s coordinate",
-    r"meets green-deal, (good|excellent), published",
     r"published: Net electricity generation in Iowa.* of 405 points of quality",
     r"research-only: ",
     r"eu-only: ",
