@@ -78,7 +78,7 @@ from connector.capabilities.validation import Validation
 from connector.network import Egress, Network
 from connector.settings import Settings
 from connector.standards.dcat import model
-from connector.standards.dcat.report import Report
+from connector.standards.dcat.shacl.report import Report
 from connector.standards.s3 import Bucket as S3Bucket
 from connector.standards.vc import tokens
 from connector.storage.events import DeliveryFailed, Event, EvidenceRecorded

@@ -17,7 +17,8 @@ from connector.capabilities.evidence import Begin, Clock, NewId
 from connector.capabilities.identity import Principal
 from connector.errors import Conflict, InvalidInput, Refusal, Stale, TooLarge
 from connector.standards import rdf
-from connector.standards.dcat import graph, model, profiles
+from connector.standards.dcat import graph, model
+from connector.standards.dcat.shacl import profiles
 from connector.storage.tables import SavedDraft
 
 LARGEST: Final = 4 * 2**20

@@ -19,7 +19,7 @@ from connector.capabilities.evidence import Begin, Clock
 from connector.capabilities.identity import Principal
 from connector.capabilities.records import Record, checked, read_record
 from connector.errors import InvalidInput, NotFound, Refusal
-from connector.standards.dcat import profiles
+from connector.standards.dcat.shacl import profiles
 from connector.storage.dumps import Dump, Found
 from connector.storage.events import Event
 from connector.storage.objects import Objects

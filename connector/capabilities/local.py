@@ -7,8 +7,9 @@ from pathlib import Path
 
 from connector.capabilities.drafting import Draft, drafted
 from connector.errors import InvalidInput, NotFound, Refusal
-from connector.formats import Description, gather
-from connector.formats.isolation import Progress
+from connector.formats import Description
+from connector.formats.sandbox import gather
+from connector.formats.sandbox.isolation import Progress
 from connector.formats.series import gathered
 from connector.standards.dcat import model
 

@@ -14,7 +14,8 @@ from sqlmodel import col
 
 from connector.capabilities.naming import Names
 from connector.standards import rdf
-from connector.standards.dcat import model, profiles
+from connector.standards.dcat import model
+from connector.standards.dcat.shacl import profiles
 from connector.standards.rdf import full
 from connector.storage.tables import Dataset, Member, Tombstone, Version
 from connector.storage.work import Work

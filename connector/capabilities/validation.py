@@ -18,10 +18,11 @@ from typing import Any, Final, Literal, Protocol
 from pyoxigraph import Triple
 
 from connector.errors import Busy, Conflict, InvalidInput, NotFound, Refusal
-from connector.standards.dcat import profiles, shacl
-from connector.standards.dcat.adding import check_name, inspect
-from connector.standards.dcat.results import Result, multiset
-from connector.standards.dcat.sentences import Language
+from connector.standards.dcat import shacl
+from connector.standards.dcat.shacl import profiles
+from connector.standards.dcat.shacl.adding import check_name, inspect
+from connector.standards.dcat.shacl.results import Result, multiset
+from connector.standards.dcat.shacl.sentences import Language
 from connector.standards.rdf import Triples
 from connector.storage.judging import Judges
 

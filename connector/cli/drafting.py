@@ -17,7 +17,7 @@ from connector.errors import InvalidInput, Refusal
 
 if TYPE_CHECKING:
     from connector.formats import Description
-    from connector.formats.gather import Group
+    from connector.formats.sandbox.gather import Group
     from connector.formats.series import Member
 
 INVALID: Final = 3
@@ -131,9 +131,9 @@ def _described(
     files: list[str], *, each: bool, shown: _Shown
 ) -> "Iterator[tuple[str, Description | Refusal, list[Member]]]":
     """Yield name, description and members of every file or series in the order given, or why it cannot be read."""
-    from connector.formats.forkserver import servers  # noqa: PLC0415 - see the package
-    from connector.formats.gather import gather  # noqa: PLC0415 - see the package
-    from connector.formats.isolation import READERS  # noqa: PLC0415 - see the package
+    from connector.formats.sandbox.forkserver import servers  # noqa: PLC0415 - see the package
+    from connector.formats.sandbox.gather import gather  # noqa: PLC0415 - see the package
+    from connector.formats.sandbox.isolation import READERS  # noqa: PLC0415 - see the package
 
     groups: list[tuple[str, Group | Refusal]] = []
     for named in files:

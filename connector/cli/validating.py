@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from connector.capabilities.validation import Validation
-    from connector.standards.dcat.report import Report
+    from connector.standards.dcat.shacl.report import Report
 
     Checked = tuple[dict[str, Any], Report | None]
 
@@ -49,9 +49,9 @@ def validate(
 ) -> None:
     """Check records on this machine; exit code 3 when one does not conform."""
     from connector.capabilities.validation import Validation  # noqa: PLC0415 - see the package
-    from connector.standards.dcat.profiles import LEVELS  # noqa: PLC0415 - see the package
-    from connector.standards.dcat.sentences import LANGUAGES  # noqa: PLC0415 - see the package
     from connector.standards.dcat.shacl import checker  # noqa: PLC0415 - see the package
+    from connector.standards.dcat.shacl.profiles import LEVELS  # noqa: PLC0415 - see the package
+    from connector.standards.dcat.shacl.sentences import LANGUAGES  # noqa: PLC0415 - see the package
 
     validation = Validation.open(data, waiting=3600.0)
     try:
@@ -113,7 +113,7 @@ def _printed(checked: "Iterator[Checked]", form: str, output: Form) -> bool:
 
 
 def _in_form(row: dict[str, Any], found: "Report | None", form: str) -> str:
-    from connector.standards.dcat import forms  # noqa: PLC0415 - see the package
+    from connector.standards.dcat.shacl import forms  # noqa: PLC0415 - see the package
     from connector.standards.rdf import Format  # noqa: PLC0415 - see the package
 
     if form == "html":
@@ -125,9 +125,9 @@ def _in_form(row: dict[str, Any], found: "Report | None", form: str) -> str:
 
 def _checked(validation: "Validation", file: str, profile: str, level: str, lang: str) -> "Checked":
     """Return the report on one file; a file that cannot be read is one that does not conform."""
-    from connector.standards.dcat import intake  # noqa: PLC0415 - see the package
-    from connector.standards.dcat.report import unread  # noqa: PLC0415 - see the package
-    from connector.standards.dcat.sentences import language_of  # noqa: PLC0415 - see the package
+    from connector.standards.dcat.shacl import intake  # noqa: PLC0415 - see the package
+    from connector.standards.dcat.shacl.report import unread  # noqa: PLC0415 - see the package
+    from connector.standards.dcat.shacl.sentences import language_of  # noqa: PLC0415 - see the package
 
     path, parses = Path(file), False
     try:

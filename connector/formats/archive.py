@@ -12,9 +12,11 @@ from typing import Final
 import msgspec
 
 from connector.errors import InvalidInput
-from connector.formats import registry, safe, shapefile
+from connector.formats import registry
+from connector.formats.containers.members import opened
 from connector.formats.description import Facts, Limits
-from connector.formats.members import opened
+from connector.formats.imagery import safe
+from connector.formats.tabular import shapefile
 
 CONTENT: Final[tuple[tuple[str, Callable[[zipfile.ZipFile, Limits], Facts]], ...]] = (
     *((name, safe.read_zip) for name in safe.MANIFESTS),

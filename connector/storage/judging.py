@@ -15,8 +15,8 @@ import msgspec
 from pyoxigraph import Triple
 
 from connector.errors import Busy, InvalidInput, TooLarge
-from connector.standards.dcat.results import Result
 from connector.standards.dcat.shacl import ShapeSet
+from connector.standards.dcat.shacl.results import Result
 from connector.standards.rdf import Triples
 from connector.storage.shacl_terms import Answer, unpacked
 

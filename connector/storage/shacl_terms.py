@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 from pyoxigraph import BlankNode, Literal, NamedNode
 
-from connector.standards.dcat.results import Path, Result, Rule, Term
+from connector.standards.dcat.shacl.results import Path, Result, Rule, Term
 
 
 class Row(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):

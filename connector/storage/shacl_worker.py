@@ -22,7 +22,7 @@ from connector.storage.shacl_terms import packed
 from connector.storage.sparql_worker import end_with_parent, hold
 
 if TYPE_CHECKING:
-    from connector.standards.dcat.judge import Judge
+    from connector.standards.dcat.shacl.judge import Judge
 
 
 def limit_time(seconds: float) -> None:
@@ -54,7 +54,7 @@ def answer(
 ) -> dict[str, Any]:
     """Judge one record."""
     if digest not in judges:
-        from connector.standards.dcat.judge import Judge  # noqa: PLC0415 - loaded by `main` before the process is held
+        from connector.standards.dcat.shacl.judge import Judge  # noqa: PLC0415 - loaded by `main` before the process is held
 
         judges[digest] = Judge(shapes)
     return {"results": [packed(each) for each in judges[digest].results(record, background)]}
@@ -66,7 +66,7 @@ def _triples(data: bytes) -> list[Triple]:
 
 def main() -> None:
     """Load what is needed, hold the process, say so, and serve."""
-    import connector.standards.dcat.judge  # noqa: F401, PLC0415 - while files and memory are to be had
+    import connector.standards.dcat.shacl.judge  # noqa: F401, PLC0415 - while files and memory are to be had
 
     taken = hold(int(sys.argv[1]))
     end_with_parent(sys.stdin.fileno())

@@ -10,9 +10,9 @@ from litestar.status_codes import HTTP_200_OK
 from connector.capabilities.datasets import DEFAULT_PROFILE
 from connector.capabilities.validation import Validation
 from connector.errors import InvalidInput
-from connector.standards.dcat import forms, intake
-from connector.standards.dcat.report import Report, unread
-from connector.standards.dcat.sentences import language_of
+from connector.standards.dcat.shacl import forms, intake
+from connector.standards.dcat.shacl.report import Report, unread
+from connector.standards.dcat.shacl.sentences import language_of
 from connector.standards.rdf import Format
 from connector.web.accept import best
 from connector.web.auth import needs

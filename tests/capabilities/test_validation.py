@@ -9,7 +9,7 @@ import structlog
 from connector.capabilities.validation import Validation
 from connector.errors import TooLarge
 from connector.standards.dcat import shacl
-from connector.standards.dcat.results import Result
+from connector.standards.dcat.shacl.results import Result
 from connector.standards.rdf import PREFIXES, Format, Triples, parse
 from connector.storage.judging import Judges
 

@@ -7,7 +7,8 @@ from typing import Any, Final, Literal
 import netCDF4
 import numpy as np
 
-from connector.formats import Facts, Limits, netcdf
+from connector.formats import Facts, Limits
+from connector.formats.gridded import netcdf
 
 Fill = Callable[[netCDF4.Dataset], None]
 Model = Literal["NETCDF4", "NETCDF3_CLASSIC", "NETCDF3_64BIT_OFFSET", "NETCDF3_64BIT_DATA"]

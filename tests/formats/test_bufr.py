@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from connector.errors import InvalidInput
-from connector.formats import Facts, Limits, bufr, describe
+from connector.formats import Facts, Limits, describe
+from connector.formats.weather import bufr
 
 PLACE: Final = (5001, 6001)
 TIME: Final = (4001, 4002, 4003, 4004, 4005)

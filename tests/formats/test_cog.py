@@ -14,7 +14,8 @@ from rasterio.errors import NotGeoreferencedWarning
 from rasterio.rpc import RPC
 
 from connector.errors import InvalidInput
-from connector.formats import Facts, Limits, cog, tiff
+from connector.formats import Facts, Limits
+from connector.formats.imagery import cog, tiff
 
 pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 assert issubclass(NotGeoreferencedWarning, UserWarning)

@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connector.formats.crs import Rectangle, epsg, extent, from_cf, from_wkt, metres_per_unit, name, on_earth
+from connector.formats.coordinates.crs import (
+    Rectangle,
+    epsg,
+    extent,
+    from_cf,
+    from_wkt,
+    metres_per_unit,
+    name,
+    on_earth,
+)
 
 POLE_LATITUDE = st.sampled_from([20.0, 37.5, 80.0])
 

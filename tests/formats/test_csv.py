@@ -11,9 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connector.errors import InvalidInput, TooLarge
-from connector.formats import Facts, Limits, csv_table, describe
-from connector.formats.footprint import CRS84_IRI
-from connector.formats.tables import unit_of
+from connector.formats import Facts, Limits, describe
+from connector.formats.coordinates.footprint import CRS84_IRI
+from connector.formats.tabular import csv_table
+from connector.formats.tabular.tables import unit_of
 from tests.formats.vectors import sides
 
 

@@ -5,8 +5,7 @@ import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from connector.formats.description import BBox
-from connector.formats.extent import (
+from connector.formats.coordinates.extent import (
     GLOBE,
     Arc,
     arc,
@@ -21,6 +20,7 @@ from connector.formats.extent import (
     smallest_arc,
     union,
 )
+from connector.formats.description import BBox
 
 # Whole and half degrees, in any of five turns: exact in floating point, so the oracle may compare without tolerance.
 HALVES = st.integers(-1800, 1800).map(lambda n: n / 2)

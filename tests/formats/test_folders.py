@@ -8,7 +8,8 @@ from typing import Final
 import pytest
 
 from connector.errors import InvalidInput, NotFound, TooLarge
-from connector.formats import Limits, describe, folders
+from connector.formats import Limits, describe
+from connector.formats.containers import folders
 
 LIMITS: Final = Limits()
 

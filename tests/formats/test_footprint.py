@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.formats import footprint
-from connector.formats.footprint import Arcs, Footprint, joined
+from connector.formats.coordinates import footprint
+from connector.formats.coordinates.footprint import Arcs, Footprint, joined
 from tests.formats.vectors import sides, square
 
 CRS84 = pyproj.CRS.from_user_input("OGC:CRS84")

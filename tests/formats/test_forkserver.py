@@ -15,7 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from connector.errors import InvalidInput, TooLarge
-from connector.formats import Limits, describe, forkserver, staging
+from connector.formats import Limits, describe
+from connector.formats.sandbox import forkserver, staging
 from tests.conftest import REFERENCES
 from tests.formats.probing import run
 

@@ -9,8 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connector.errors import InvalidInput, TooLarge
-from connector.formats import Facts, Limits, describe, geojson, json_stream
-from connector.formats.footprint import CRS84_IRI
+from connector.formats import Facts, Limits, describe
+from connector.formats.containers import json_stream
+from connector.formats.coordinates.footprint import CRS84_IRI
+from connector.formats.tabular import geojson
 from tests.formats.vectors import sides, square
 
 NAMED: Final = {"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::28992"}}

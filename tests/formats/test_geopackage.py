@@ -10,8 +10,10 @@ import pyproj
 import pytest
 
 from connector.errors import InvalidInput, TooLarge
-from connector.formats import Facts, Limits, describe, geopackage, sqlite, staging
-from connector.formats.budget import Budget
+from connector.formats import Facts, Limits, describe
+from connector.formats.containers.budget import Budget
+from connector.formats.sandbox import staging
+from connector.formats.tabular import geopackage, sqlite
 from tests.formats import vectors
 from tests.formats.vectors import sides, square, wkb_point, wkb_polygon
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from connector.errors import InvalidInput
-from connector.formats import Facts, Limits, grib
+from connector.formats import Facts, Limits
+from connector.formats.weather import grib
 
 Keys = dict[str, Any]
 

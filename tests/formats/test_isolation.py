@@ -16,7 +16,8 @@ from typing import Final
 import pytest
 
 from connector.errors import Busy, InvalidInput, TooLarge
-from connector.formats import Limits, describe, isolation
+from connector.formats import Limits, describe
+from connector.formats.sandbox import isolation
 from tests.formats.probing import run
 
 REPOSITORY: Final = Path(__file__).resolve().parents[2]

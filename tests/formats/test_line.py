@@ -15,7 +15,7 @@ import zarr
 
 from connector.errors import InvalidInput, NotFound, Refusal
 from connector.formats import describe
-from connector.formats.gather import gather
+from connector.formats.sandbox.gather import gather
 from connector.formats.series import series
 from connector.formats.summary import refused, summary
 from tests.formats import vectors

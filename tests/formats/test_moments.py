@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.formats import moments
-from connector.formats.moments import Moments
+from connector.formats.coordinates import moments
+from connector.formats.coordinates.moments import Moments
 
 EARLIEST: Final = datetime(1900, 1, 1)  # noqa: DTZ001 - UTC, as moments are kept
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from connector.errors import InvalidInput
-from connector.formats import Facts, Limits, classic, describe, netcdf
+from connector.formats import Facts, Limits, describe
+from connector.formats.gridded import classic, netcdf
 from tests.formats.cffiles import EAST, NORTH, Model, lattice, put, read, sides, write
 
 

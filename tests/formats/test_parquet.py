@@ -16,8 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connector.errors import InvalidInput
-from connector.formats import Facts, Limits, describe, parquet, registry
-from connector.formats.footprint import CRS84_IRI
+from connector.formats import Facts, Limits, describe, registry
+from connector.formats.coordinates.footprint import CRS84_IRI
+from connector.formats.tabular import parquet
 from tests.formats.vectors import sides, square, wkb_point, wkb_polygon
 
 LAEA: Final = pyproj.Transformer.from_crs("OGC:CRS84", "EPSG:3035", always_xy=True)
@@ -222,7 +223,7 @@ def test_geometries_that_lie_are_refused(tmp_path: Path) -> None:
 def test_a_missing_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without PyArrow the name of the extra is said."""
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    monkeypatch.delitem(sys.modules, "connector.formats.parquet", raising=False)
+    monkeypatch.delitem(sys.modules, "connector.formats.tabular.parquet", raising=False)
     with pytest.raises(InvalidInput, match="Install the `tabular` extra to read Parquet"):
         registry.by_name("parquet").describe(tmp_path / "x", Limits())
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.formats.periods import duration, spacing, span
+from connector.formats.coordinates.periods import duration, spacing, span
 
 
 @pytest.mark.parametrize(

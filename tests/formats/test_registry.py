@@ -93,7 +93,7 @@ def test_media_types_are_registered_or_of_the_community() -> None:
 def test_a_missing_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without ecCodes a GRIB file gives the name of the extra to install, not a traceback."""
     monkeypatch.setitem(sys.modules, "eccodes", None)
-    monkeypatch.delitem(sys.modules, "connector.formats.grib", raising=False)
+    monkeypatch.delitem(sys.modules, "connector.formats.weather.grib", raising=False)
     with pytest.raises(InvalidInput, match="Install the `meteo` extra to read GRIB") as no:
         registry.by_name("grib").describe(tmp_path / "x", Limits())
     assert no.value.fix == "pip install 'greendeal-connector[meteo]'"

@@ -11,8 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connector.errors import InvalidInput, TooLarge
-from connector.formats import Facts, Limits, describe, detect, safe
-from connector.formats.members import MEMBERS
+from connector.formats import Facts, Limits, describe, detect
+from connector.formats.containers.members import MEMBERS
+from connector.formats.imagery import safe
 from connector.formats.registry import detect_folder
 from tests.formats import hostile, safe_products
 

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector.errors import InvalidInput
-from connector.formats import Facts, Limits, sdmx, sdmx_csv
-from connector.formats.sdmx_model import VALUES_KEPT, Gathered
+from connector.formats import Facts, Limits
+from connector.formats.statistics import sdmx, sdmx_csv
+from connector.formats.statistics.sdmx_model import VALUES_KEPT, Gathered
 
 MESSAGE = "http://www.sdmx.org/resources/sdmxml/schemas/v2_1/message"
 GENERIC = "http://www.sdmx.org/resources/sdmxml/schemas/v2_1/data/generic"

@@ -10,8 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connector.errors import InvalidInput, TooLarge
-from connector.formats import Facts, Limits, detect, sdmx, sdmx_csv, sdmx_json
+from connector.formats import Facts, Limits, detect
 from connector.formats.description import describe_file
+from connector.formats.statistics import sdmx, sdmx_csv, sdmx_json
 from connector.formats.summary import summary
 from tests.formats import sdmx_messages as messages
 

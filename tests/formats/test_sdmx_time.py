@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.formats.sdmx_model import Gathered
-from connector.formats.sdmx_time import Covered, covered, step
+from connector.formats.statistics.sdmx_model import Gathered
+from connector.formats.statistics.sdmx_time import Covered, covered, step
 
 
 @pytest.mark.parametrize(

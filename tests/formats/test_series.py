@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from connector.errors import InvalidInput
 from connector.formats import BBox, Description, Period, Variable
-from connector.formats.gather import gather
+from connector.formats.sandbox.gather import gather
 from connector.formats.series import arc, gathered, series
 from connector.formats.summary import summary
 

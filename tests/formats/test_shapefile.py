@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connector.errors import InvalidInput
-from connector.formats import Limits, describe, shapefile
+from connector.formats import Limits, describe
+from connector.formats.tabular import shapefile
 from tests.formats.vectors import shapes, sides, square, zipped
 
 number = st.floats(-80, 80)

@@ -12,8 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connector.errors import InvalidInput
-from connector.formats import Facts, Limits, detect, rings, stac
+from connector.formats import Facts, Limits, detect
+from connector.formats.coordinates import rings
 from connector.formats.description import describe_file
+from connector.formats.imagery import stac
 from connector.formats.summary import summary
 
 Read = Callable[[Any], Facts]

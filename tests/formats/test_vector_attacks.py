@@ -14,7 +14,8 @@ import msgspec
 import pytest
 
 from connector.errors import InvalidInput, Refusal, TooLarge
-from connector.formats import Limits, describe, members
+from connector.formats import Limits, describe
+from connector.formats.containers import members
 from tests.conftest import references
 from tests.formats import hostile, vectors
 from tests.formats.vectors import square, wkb_point

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector.errors import InvalidInput
-from connector.formats import wkb
+from connector.formats.coordinates import wkb
 from tests.formats.vectors import gpkg_blob, wkb_multi, wkb_point, wkb_polygon
 
 number = st.floats(-1e6, 1e6)

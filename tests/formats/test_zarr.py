@@ -14,7 +14,8 @@ import zarr as library
 from zarr.codecs import GzipCodec
 
 from connector.errors import InvalidInput, Refusal, TooLarge
-from connector.formats import Description, Facts, Limits, describe, zarr
+from connector.formats import Description, Facts, Limits, describe
+from connector.formats.gridded import zarr
 from tests.formats import hostile
 
 Version = Literal[2, 3]

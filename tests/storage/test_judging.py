@@ -8,9 +8,9 @@ import pytest
 
 from connector.errors import Busy, InvalidInput, TooLarge
 from connector.standards.dcat import shacl
-from connector.standards.dcat.background import background_of
-from connector.standards.dcat.results import multiset
-from connector.standards.dcat.view import index_of, triples_of
+from connector.standards.dcat.shacl.background import background_of
+from connector.standards.dcat.shacl.results import multiset
+from connector.standards.dcat.shacl.view import index_of, triples_of
 from connector.standards.rdf import PREFIXES, Format, Triples, parse
 from connector.storage.judging import Judges
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import ModuleType
 from typing import Any, Final
 
-from connector.standards.dcat import profiles as shelf
+from connector.standards.dcat.shacl import profiles as shelf
 from connector.standards.dcat.vocabulary import entries
 from connector.standards.dsp import negotiation, transfer
 from connector.standards.dsp.negotiation import Role

@@ -16,10 +16,10 @@ import rdflib
 from pyoxigraph import BlankNode, Literal, NamedNode, Triple
 
 from connector import library
-from connector.standards.dcat.judge import Judge
-from connector.standards.dcat.results import Result as Found
-from connector.standards.dcat.results import key_of
-from connector.standards.dcat.words import Said
+from connector.standards.dcat.shacl.judge import Judge
+from connector.standards.dcat.shacl.results import Result as Found
+from connector.standards.dcat.shacl.results import key_of
+from connector.standards.dcat.shacl.words import Said
 from connector.standards.rdf import Format, Triples, from_rdflib, full, parse, to_rdflib
 from tests.conftest import references
 

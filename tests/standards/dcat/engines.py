@@ -9,10 +9,10 @@ import pyshacl
 import rdflib
 from pyoxigraph import Triple
 
-from connector.standards.dcat.compiled import Compiled, compile_shapes
-from connector.standards.dcat.judge import Judge
-from connector.standards.dcat.results import multiset
-from connector.standards.dcat.view import View, index_of
+from connector.standards.dcat.shacl.compiled import Compiled, compile_shapes
+from connector.standards.dcat.shacl.judge import Judge
+from connector.standards.dcat.shacl.results import multiset
+from connector.standards.dcat.shacl.view import View, index_of
 from connector.standards.rdf import Format, Triples, full, parse, term_of, to_rdflib
 from tests.conftest import references
 

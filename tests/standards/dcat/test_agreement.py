@@ -6,7 +6,8 @@ and seeded mutations of the examples.
 
 import pytest
 
-from connector.standards.dcat import profiles, shacl
+from connector.standards.dcat import shacl
+from connector.standards.dcat.shacl import profiles
 from tests.standards.dcat.agreement import Comparison, deviations, examples, judged, mutants, published, read_example
 
 

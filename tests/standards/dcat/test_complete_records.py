@@ -12,7 +12,7 @@ import pytest
 from pyoxigraph import Literal, NamedNode, Triple
 
 from connector.standards.dcat import shacl
-from connector.standards.dcat.profiles import LEVELS
+from connector.standards.dcat.shacl.profiles import LEVELS
 from connector.standards.rdf import Format, Triples, full, parse
 from tests.standards.dcat.agreement import SH, TYPE, Result
 

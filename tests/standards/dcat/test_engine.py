@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyoxigraph import Literal, NamedNode, Triple
 
-from connector.standards.dcat.compiled import Unsupported, compile_shapes
-from connector.standards.dcat.judge import Judge
-from connector.standards.dcat.literals import has_datatype
-from connector.standards.dcat.results import multiset
-from connector.standards.dcat.view import SUBCLASS, TYPE
+from connector.standards.dcat.shacl.compiled import Unsupported, compile_shapes
+from connector.standards.dcat.shacl.judge import Judge
+from connector.standards.dcat.shacl.literals import has_datatype
+from connector.standards.dcat.shacl.results import multiset
+from connector.standards.dcat.shacl.view import SUBCLASS, TYPE
 from connector.standards.rdf import Format, Triples, full, parse
 from tests.standards.dcat.agreement import examples, mutants, read_example
 from tests.standards.dcat.engines import OFFICIAL, compiled, fast, judge, official, plain, with_plain_paths

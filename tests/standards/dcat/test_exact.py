@@ -4,9 +4,9 @@ import pytest
 from pyoxigraph import Literal, NamedNode, Triple
 
 from connector.standards.dcat import shacl
-from connector.standards.dcat.background import background_of
-from connector.standards.dcat.results import multiset
-from connector.standards.dcat.view import index_of, triples_of
+from connector.standards.dcat.shacl.background import background_of
+from connector.standards.dcat.shacl.results import multiset
+from connector.standards.dcat.shacl.view import index_of, triples_of
 from connector.standards.rdf import Format, Triples, full, parse
 from tests.bench.shacl.records import record
 

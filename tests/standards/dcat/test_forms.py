@@ -9,8 +9,9 @@ import pytest
 import rdflib
 
 from connector.errors import InvalidInput
-from connector.standards.dcat import forms, intake, shacl
-from connector.standards.dcat.sentences import LANGUAGES, language_of
+from connector.standards.dcat import shacl
+from connector.standards.dcat.shacl import forms, intake
+from connector.standards.dcat.shacl.sentences import LANGUAGES, language_of
 from connector.standards.rdf import PREFIXES, Format, Triples, full, parse, serialise, to_rdflib
 
 HEAD = "\n".join(f"@prefix {prefix}: <{namespace}> ." for prefix, namespace in PREFIXES.items())

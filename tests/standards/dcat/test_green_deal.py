@@ -9,7 +9,7 @@ from pyoxigraph import BlankNode, Literal, NamedNode, Triple
 from connector import library
 from connector.standards.dcat import graph
 from connector.standards.dcat import model as m
-from connector.standards.dcat.profiles import LEVELS
+from connector.standards.dcat.shacl.profiles import LEVELS
 from connector.standards.dcat.vocabulary import background, entries
 from connector.standards.rdf import GD, Format, Triples, full, parse
 from tests.standards.dcat.agreement import TYPE, Result

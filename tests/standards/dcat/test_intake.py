@@ -3,7 +3,7 @@
 import pytest
 
 from connector.errors import InvalidInput
-from connector.standards.dcat import intake
+from connector.standards.dcat.shacl import intake
 
 SAID = '<urn:d> <urn:p> "ü" .'
 XML = (

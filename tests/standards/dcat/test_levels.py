@@ -10,10 +10,10 @@ import pytest
 import rdflib
 from pyoxigraph import BlankNode, Literal, NamedNode, Triple
 
-from connector.standards.dcat.compiled import compile_shapes
-from connector.standards.dcat.judge import Judge
-from connector.standards.dcat.profiles import LEVELS
-from connector.standards.dcat.results import multiset
+from connector.standards.dcat.shacl.compiled import compile_shapes
+from connector.standards.dcat.shacl.judge import Judge
+from connector.standards.dcat.shacl.profiles import LEVELS
+from connector.standards.dcat.shacl.results import multiset
 from connector.standards.dcat.vocabulary import background, vocabulary
 from connector.standards.rdf import GD, Triples, from_rdflib, full
 from tests.standards.dcat.agreement import (

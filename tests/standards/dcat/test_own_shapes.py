@@ -6,10 +6,11 @@ from itertools import chain
 import pytest
 import rdflib
 
-from connector.standards.dcat import profiles, shacl
-from connector.standards.dcat.background import background_of
-from connector.standards.dcat.results import multiset
-from connector.standards.dcat.view import View, index_of, triples_of
+from connector.standards.dcat import shacl
+from connector.standards.dcat.shacl import profiles
+from connector.standards.dcat.shacl.background import background_of
+from connector.standards.dcat.shacl.results import multiset
+from connector.standards.dcat.shacl.view import View, index_of, triples_of
 from connector.standards.rdf import GD, PREFIXES, Format, parse
 from tests.standards.dcat.agreement import SH, examples, mutants, our_shapes, read_example
 

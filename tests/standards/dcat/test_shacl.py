@@ -7,10 +7,11 @@ from hypothesis import Phase, given, settings
 
 from connector.errors import InvalidInput
 from connector.standards import rdf
-from connector.standards.dcat import graph, profiles, shacl
+from connector.standards.dcat import graph, shacl
 from connector.standards.dcat import model as m
-from connector.standards.dcat.results import Path
-from connector.standards.dcat.sentences import LANGUAGES
+from connector.standards.dcat.shacl import profiles
+from connector.standards.dcat.shacl.results import Path
+from connector.standards.dcat.shacl.sentences import LANGUAGES
 from connector.standards.rdf import Format, Triples
 from tests.standards.dcat.records import datasets
 

@@ -1,0 +1,1 @@
+"""From coordinates to places and periods: boxes, reference systems, geometries, times."""

@@ -1,0 +1,1 @@
+"""Satellite images and what describes them: GeoTIFF, SAFE, STAC."""

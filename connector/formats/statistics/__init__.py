@@ -1,0 +1,1 @@
+"""SDMX in all its forms."""

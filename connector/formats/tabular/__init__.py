@@ -1,0 +1,1 @@
+"""Rows and features: CSV, Parquet, GeoPackage, GeoJSON, shapefiles."""

@@ -1,0 +1,1 @@
+"""The binary codes of the World Meteorological Organization: GRIB and BUFR."""
