@@ -317,10 +317,10 @@ def _records(settings: Settings, database: Database, network: Network, objects: 
     me, begin, read, given = settings.participant, database.begin, database.read, settings.publishing
     publication = Publication(Names(given.base.rstrip("/") or settings.home, settings.home), me)
     period = timedelta(days=given.check_days) if given.check_days else None
-    quality = Quality(begin, read, now, me, settings.home, network, period)
+    iri, address = f"{settings.public_url}/catalog", settings.public_url + dsp.PATH
+    quality = Quality(begin, read, now, me, settings.home, iri, network, period)
     validation = Validation.open(settings.folder, **msgspec.structs.asdict(settings.validation))
     datasets = Datasets(begin, read, now, me, settings.name, objects, _describe, publication, quality, validation.check)
-    iri, address = f"{settings.public_url}/catalog", settings.public_url + dsp.PATH
     return {
         "datasets": datasets,
         "drafts": Drafts(begin, read, now, new_id, me, datasets),

@@ -18,7 +18,7 @@ from connector.capabilities.evidence import Begin, Clock
 from connector.errors import Gone, InvalidInput, PeerFailed
 from connector.network import Network
 from connector.standards import rdf
-from connector.standards.dcat import quality, shacl
+from connector.standards.dcat import dqv, quality, shacl
 from connector.standards.dcat.quality import Assessment, CatalogScore, Score, Status, Survey
 from connector.storage.events import Event, name_of
 from connector.storage.tables import Address, Dataset, OutboxRow
@@ -61,6 +61,7 @@ class Quality:
     now: Clock
     participant: str
     home: str
+    iri: str
     network: Network
     period: timedelta | None
 
@@ -78,7 +79,7 @@ class Quality:
 
     def measurements(self, key: str) -> rdf.Triples:
         """Return the score of one of our published records as DQV; errors as for `score`."""
-        return quality.measurements(self.score(key), self.now().isoformat().replace("+00:00", "Z"))
+        return dqv.measurements(self.score(key), self._moment())
 
     def catalog(self, *languages: str) -> CatalogScore:
         """Return the score of all published records together."""
@@ -88,6 +89,13 @@ class Quality:
                 for row in rows:
                     survey.add(self.assess(work, row))
         return survey.score(*languages)
+
+    def catalog_measurements(self) -> rdf.Triples:
+        """Return the score of all published records together as DQV, about our catalog."""
+        return dqv.catalog_measurements(self.catalog(), self.iri, self._moment())
+
+    def _moment(self) -> str:
+        return self.now().isoformat().replace("+00:00", "Z")
 
     def assess(
         self, work: Work, row: Dataset, record: rdf.Triples | None = None, *, compliant: bool | None = None

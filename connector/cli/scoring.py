@@ -57,7 +57,8 @@ def quality(
 
 def _catalog(url: str, api_key: str, language: str, output: str) -> None:
     if output == TURTLE:
-        raise typer.BadParameter("name a dataset: a catalog's score has no form in DQV", param_hint="--output")
+        sys.stdout.buffer.write(space(url, api_key).catalog_quality_measurements())
+        return
     found = space(url, api_key).catalog_quality(language)
     if output != Form.TABLE:
         write(found, Form(output))
@@ -77,7 +78,7 @@ def _score(name: str, url: str, api_key: str, language: str) -> dict[str, Any]:
 
 def _turtle(name: str, url: str, api_key: str) -> bytes:
     from connector.standards import rdf  # noqa: PLC0415 - see the package
-    from connector.standards.dcat.quality import measurements  # noqa: PLC0415 - see the package
+    from connector.standards.dcat.dqv import measurements  # noqa: PLC0415 - see the package
 
     if not Path(name).is_file():
         return space(url, api_key).quality_measurements(name)

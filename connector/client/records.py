@@ -57,6 +57,10 @@ class Records:
         found: dict[str, Any] = self.connection.get("/api/quality", language=language)
         return found
 
+    def catalog_quality_measurements(self) -> bytes:
+        """Return the score of the whole catalog as DQV in Turtle."""
+        return self.connection.send("GET", "/api/quality", headers={"Accept": TURTLE}).content
+
     def check_addresses(self, dataset: str | None = None) -> int:
         """Have the addresses of a record, or of all, asked whether they answer, and return how many there are."""
         return int(self.connection.post("/api/quality/check", {"id": dataset})["addresses"])

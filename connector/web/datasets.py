@@ -10,7 +10,6 @@ from litestar.status_codes import HTTP_200_OK, HTTP_201_CREATED, HTTP_202_ACCEPT
 from connector.capabilities.datasets import DEFAULT_PROFILE, Datasets, Registered
 from connector.capabilities.quality import Quality
 from connector.standards import rdf
-from connector.standards.dcat.quality import CatalogScore
 from connector.web.accept import best
 from connector.web.auth import needs
 from connector.web.given import By, Given, MediaType
@@ -90,9 +89,15 @@ class DatasetController(Controller):
         return Response(quality.score(id, language), headers={"Vary": "Accept"})
 
     @get("/quality", guards=[needs()], sync_to_thread=True)
-    def catalog_quality(self, quality: Given[Quality], language: FromQuery[str] = "en") -> CatalogScore:
-        """Give the score of the whole catalog: per indicator the share of what passes."""
-        return quality.catalog(language)
+    def catalog_quality(
+        self, request: Request[Any, Any, Any], quality: Given[Quality], language: FromQuery[str] = "en"
+    ) -> Response[Any]:
+        """Give the score of the whole catalog, per indicator the share of what passes: JSON, or DQV in an RDF form."""
+        media_type = best(request.headers.get("accept"), [JSON, *FORMS])
+        if media_type in FORMS:
+            body = rdf.serialise(quality.catalog_measurements(), FORMS[media_type])
+            return Response(body, media_type=media_type, headers={"Vary": "Accept"})
+        return Response(quality.catalog(language), headers={"Vary": "Accept"})
 
     @post("/quality/check", status_code=HTTP_202_ACCEPTED, guards=[needs("provider")], sync_to_thread=True)
     def check(self, data: JSONBody[Asked], quality: Given[Quality]) -> dict[str, int]:

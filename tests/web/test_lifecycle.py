@@ -136,6 +136,8 @@ def test_a_registration_says_how_good_it_is(space: Space, house: House, key: str
     dqv = rdf.parse(space.quality_measurements(key), rdf.Format.TURTLE)
     assert any(quality.VOCABULARY in str(each.object) for each in dqv)
     assert space.catalog_quality()["datasets"] >= 1
+    whole = rdf.parse(space.catalog_quality_measurements(), rdf.Format.TURTLE)
+    assert any(str(each.subject).endswith("/catalog#quality-score>") for each in whole)
     file = tmp_path / "record.json"
     file.write_text(json.dumps(record("urn:x:nowhere", keyword={"en": ["rain"]})))
     code, printed = command(house, "dataset", "quality", str(file), key, "-o", "jsonl")

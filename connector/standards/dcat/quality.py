@@ -369,47 +369,6 @@ class Survey:
         )
 
 
-def measurements(score: Score, at: str) -> tuple[Triple, ...]:
-    """Return a score as DQV (W3C Data Quality Vocabulary) with the metrics of data.europa.eu.
-
-    Args:
-        score: of one dataset, which an IRI names.
-        at: when it was computed, xsd:dateTime.
-    """
-    dataset, moment = NamedNode(score.id), RdfLiteral(at, datatype=NamedNode(full("xsd:dateTime")))
-    kinds = {each.metric: each.on for each in definitions()}
-    found: list[Triple] = []
-
-    def measure(metric: str, on: NamedNode, value: bool | int) -> None:
-        node = NamedNode(f"{score.id}#quality-{metric}")
-        kind = "xsd:boolean" if isinstance(value, bool) else "xsd:integer"
-        said = RdfLiteral(str(value).lower(), datatype=NamedNode(full(kind)))
-        found.append(Triple(dataset, NamedNode(full("dqv:hasQualityMeasurement")), node))
-        for name, target in (
-            ("rdf:type", NamedNode(full("dqv:QualityMeasurement"))),
-            ("dqv:isMeasurementOf", NamedNode(VOCABULARY + metric)),
-            ("dqv:computedOn", on),
-            ("dqv:value", said),
-            ("prov:generatedAtTime", moment),
-        ):
-            found.append(Triple(node, NamedNode(full(name)), target))
-
-    counting = _named(score.distribution) or dataset
-    for each in score.indicators:
-        if each.value is not None:
-            measure(each.metric, counting if kinds[each.metric] == "distribution" else dataset, each.value)
-    measure("score", dataset, score.points)
-    note = NamedNode(f"{score.id}#quality-rating")
-    concept = NamedNode(VOCABULARY + {"sufficient": "enough"}.get(score.rating, score.rating))
-    found += [
-        Triple(dataset, NamedNode(full("dqv:hasQualityAnnotation")), note),
-        Triple(note, NamedNode(full("rdf:type")), NamedNode(full("dqv:QualityAnnotation"))),
-        Triple(note, NamedNode(full("oa:hasTarget")), dataset),
-        Triple(note, NamedNode(full("oa:hasBody")), concept),
-    ]
-    return tuple(found)
-
-
 def addresses(record: Iterable[Triple]) -> list[str]:
     """Return the addresses in a record whose answers the score depends on, in order."""
     wanted = {full("dcat:accessURL"), full("dcat:downloadURL")}
@@ -422,10 +381,6 @@ def _shown(subject: str, said: Sequence[tuple[str, str]]) -> _Seen:
     """Return a pass with the statements that make it one, pairs of property and value; a failure without any."""
     seen = tuple(Evidence(subject=subject, property=full(name), value=value) for name, value in said[:_SHOWN])
     return "passed" if said else "failed", bool(said), seen
-
-
-def _named(name: str | None) -> NamedNode | None:
-    return NamedNode(name) if name is not None and not name.startswith("_:") else None
 
 
 def _answer(status: Status) -> str:

@@ -10,7 +10,8 @@ from pyoxigraph import NamedNode, Triple
 
 from connector.standards import rdf
 from connector.standards.dcat import openness, quality, shacl
-from connector.standards.dcat.quality import Assessment, Score, Status, Survey, definitions, measurements
+from connector.standards.dcat.dqv import catalog_measurements, measurements
+from connector.standards.dcat.quality import Assessment, Score, Status, Survey, definitions
 
 KEY = "https://data.example/rain"
 FILE = "https://data.example/rain#csv"
@@ -321,6 +322,20 @@ def test_the_score_as_dqv_has_a_measurement_for_each_metric() -> None:
     )
     closed = measurements(score(record([], []), closed=True), "2026-03-01T12:00:00Z")
     assert not any("UrlStatus" in str(each.object) for each in closed)
+    assert rdf.parse(rdf.serialise(triples, rdf.Format.TURTLE), rdf.Format.TURTLE)
+
+
+def test_the_score_of_a_catalog_as_dqv_has_the_share_that_passes() -> None:
+    """In percent, for each metric that applies to something, with the points and the rating, if it has one."""
+    survey = Survey()
+    assert "rating" not in str(catalog_measurements(survey.score(), KEY, "2026-03-01T12:00:00Z"))
+    survey.add(Assessment(record(DATASET.values(), DISTRIBUTION.values()), KEY, compliant=True, status=ALIVE))
+    survey.add(Assessment(record([], []), KEY, compliant=True, closed=True))
+    triples = catalog_measurements(survey.score(), KEY, "2026-03-01T12:00:00Z")
+    values = {str(each.subject): str(each.object) for each in triples if each.predicate.value == rdf.full("dqv:value")}
+    assert '"50.0"' in values[f"<{KEY}#quality-keywordAvailability>"]
+    assert '"100.0"' in values[f"<{KEY}#quality-accessUrlStatusCode>"]
+    assert f'"{survey.score().points}"' in values[f"<{KEY}#quality-score>"]
     assert rdf.parse(rdf.serialise(triples, rdf.Format.TURTLE), rdf.Format.TURTLE)
 
 
