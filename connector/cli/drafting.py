@@ -1,6 +1,7 @@
 """`greendeal dataset draft` and `upload`: records from data files."""
 
 import json
+import os
 import sys
 import threading
 from collections.abc import Iterator
@@ -82,6 +83,8 @@ def _put(text: str) -> None:
         raise
     except OSError as error:
         say(f"The output cannot be written: {error.strerror}.")
+        # What is left to be written goes nowhere, or Python would fail on it once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(1) from error
 
 

@@ -65,7 +65,9 @@ class _Scan:
         elif bracket:
             self.over.discard(len(self.path))
             del self.path[-1:]
+            self.key = ""
         elif comma:
+            self.key = ""
             if self.path[-1].endswith("[]"):
                 self.over.add(len(self.path))
         elif string is not None and len(self.path) <= DEPTH and not self.over:

@@ -61,3 +61,9 @@ def test_the_first_name_of_an_archive_is_seen() -> None:
     name = b"S2A.SAFE/manifest.safe"
     assert zip_name(b"PK\x03\x04" + bytes(22) + len(name).to_bytes(2, "little") + bytes(2) + name) == name.decode()
     assert zip_name(b"GRIB") is None
+
+
+def test_a_text_that_is_cut_inside_a_key_has_no_key_of_its_end() -> None:
+    """A string without its colon is not the value of a key that is over."""
+    text = b'{"a": {"b": [1, "x"], "c": false}, "d\\""'
+    assert json_keys(text) == {"a": "", "a.b": "", "a.c": ""}

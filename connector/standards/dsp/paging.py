@@ -4,7 +4,7 @@ import re
 from typing import Final
 from urllib.parse import urljoin
 
-_LINK: Final = re.compile(r"<([^<>]*+)>((?:[^\",<]++|\"(?:[^\"\\]++|\\.)*+\"?)*+)")
+_LINK: Final = re.compile(r"<([^<>]*+)>((?:[^\",<]++|\"(?:[^\"\\]++|\\.)*+\"?)*)")
 _PARAMETER: Final = re.compile(r";\s*+([\w*]++)\s*+=\s*+(?:\"((?:[^\"\\]++|\\.)*+)\"|([^\s;,\"]++))")
 
 

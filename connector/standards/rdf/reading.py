@@ -29,9 +29,11 @@ _TURTLE: Final = re.compile(
     rb'|<[^<>\s"]*+>|#[^\r\n]*+|\\.|([\[({])|([\])}])',
     re.DOTALL,
 )
+# Nothing after a repetition can fail, so none is ever tried again. Possessive ones would say so, but match wrongly
+# before Python 3.11.5.
 _XML: Final = re.compile(
     rb"<!--.*?(?:-->|\Z)|<!\[CDATA\[.*?(?:\]\]>|\Z)|<\?.*?(?:\?>|\Z)|(<!)"
-    rb"|<(/)[^>]*+>?|<(?:[^>\"'/]++|\"[^\"]*+\"?|'[^']*+'?|/(?!>))*+(/)?>?",
+    rb"|<(/)[^>]*>?|<(?:[^>\"'/]+|\"[^\"]*\"?|'[^']*'?|/(?!>))*(/)?>?",
     re.DOTALL,
 )
 
