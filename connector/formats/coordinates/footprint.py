@@ -152,8 +152,8 @@ class Footprint:
             return
         low, high = self._bounds[:2], self._bounds[2:]
         self._bounds = [
-            *(min(low[0], float(xs.min())), min(low[1], float(ys.min()))),
-            *(max(high[0], float(xs.max())), max(high[1], float(ys.max()))),
+            *(min(low[0], float(np.min(xs))), min(low[1], float(np.min(ys)))),
+            *(max(high[0], float(np.max(xs))), max(high[1], float(np.max(ys)))),
         ]
         if self._crs is not None:
             self._place(xs, ys, starts)
@@ -181,7 +181,7 @@ class Footprint:
             self._find_poles(lon, lat, starts)
         west = np.minimum.reduceat(lon, starts)
         self._arcs.add(west, np.maximum.reduceat(lon, starts) - west)
-        self._latitudes = [min(self._latitudes[0], float(lat.min())), max(self._latitudes[1], float(lat.max()))]
+        self._latitudes = [min(self._latitudes[0], float(np.min(lat))), max(self._latitudes[1], float(np.max(lat)))]
 
     def _find_poles(self, path: Floats, lat: Floats, starts: Ints) -> None:
         """Note the poles that a ring runs around: its path does not come back to where it began."""
@@ -232,7 +232,7 @@ def _dense(xs: Floats, ys: Floats, starts: Ints, reach: float) -> tuple[Floats, 
     dx[starts[1:] - 1] = dy[starts[1:] - 1] = 0.0
     most = max(1, min(EDGE_PIECES, DENSE // xs.size))
     pieces = np.clip(np.ceil(np.hypot(dx, dy) / reach), 1, most).astype(np.intp)
-    if int(pieces.max()) == 1:
+    if int(np.max(pieces)) == 1:
         return xs, ys, starts
     begins = np.cumsum(pieces) - pieces
     share = (np.arange(int(pieces.sum())) - np.repeat(begins, pieces)) / np.repeat(pieces, pieces)

@@ -235,7 +235,8 @@ def _index_root(database: Database, table: str, column: str) -> Bounds | None:
     cells = np.frombuffer(node, np.dtype([("id", ">i8"), ("sides", ">f4", 4)]), count, 4)["sides"].astype(np.float64)
     if not np.isfinite(cells).all():
         return None
-    left, right, bottom, top = cells[:, 0].min(), cells[:, 1].max(), cells[:, 2].min(), cells[:, 3].max()
+    left, right = np.min(cells[:, 0]), np.max(cells[:, 1])
+    bottom, top = np.min(cells[:, 2]), np.max(cells[:, 3])
     return float(left), float(bottom), float(right), float(top)
 
 
