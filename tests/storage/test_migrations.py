@@ -8,7 +8,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import inspect, text
+from sqlalchemy import DateTime, bindparam, inspect, text
 from sqlmodel import SQLModel
 
 from connector.storage import index_schema, migrations, shelf_schema, tables
@@ -155,7 +155,7 @@ def test_what_was_registered_before_versions_is_a_version(
         command.upgrade(migrations.configuration(connection), "0005")
         for origin, key, version in (("us", "urn:ours", 3), ("them", "urn:theirs", 1)):
             given = {"origin": origin, "key": key, "version": version, "record": b"<a> <b> <c> .", "now": clock()}
-            connection.execute(text(BEFORE), given)
+            connection.execute(text(BEFORE).bindparams(bindparam("now", type_=DateTime(timezone=True))), given)
     database.upgrade()
     with database.read("us") as work:
         (kept,) = work.select(tables.Version)
