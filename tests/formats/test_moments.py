@@ -136,11 +136,12 @@ def test_days_in_any_certain_form_are_read_back(days: list[date], form: str) -> 
 
 @given(st.text(max_size=30))
 def test_any_text_is_read_or_said_to_be_none(text: str) -> None:
-    """No text stops the reading."""
+    """No text stops the reading; a period that is found begins before it ends, and is a form that a record takes."""
     found = read(text)
-    found.period()
-    found.spacing()
-    found.notes()
+    period = found.period()
+    assert period is None or period.begin[:4] <= period.end[:4]
+    assert found.spacing() is None
+    assert all(note.endswith((".", ":", ")")) for note in found.notes())
 
 
 def test_more_times_than_are_kept_still_give_the_period(monkeypatch: pytest.MonkeyPatch) -> None:

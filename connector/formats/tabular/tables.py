@@ -270,7 +270,7 @@ class Positions:
             try:
                 return np.array(texts, dtype=str).astype(np.float64)
             except ValueError:
-                pass
+                pass  # not all of them are figures as numpy knows them: one by one it shows which, and why
         numbers = []
         for text in texts:
             value = text.strip()
